@@ -74,7 +74,7 @@ class SignalSource(Protocol):
     """Where a record's samples come from; reads any piece on demand."""
 
     def read(self, start: int, stop: int) -> FloatArray:
-        """Samples ``start`` to ``stop`` (within the record) in mV, float32 [samples, leads], NaN if missing."""
+        """Samples ``start`` to ``stop`` in mV, float32 [samples, leads], NaN where missing."""
         ...
 
 

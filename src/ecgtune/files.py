@@ -1,0 +1,57 @@
+"""Files that are written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from ecgtune.errors import OutputError
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file through a temporary one beside it, so that a reader never sees half of it.
+
+    Parameters
+    ----------
+    path
+        Where to write; its folder must exist.
+    content
+        Text (written as UTF-8 with ``\\n`` line ends) or bytes.
+
+    Raises
+    ------
+    OutputError
+        Where the folder is not writable or the disk is full; nothing is left behind.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: cannot be written: {reason}; choose another --out or free some space"
+        ) from error
+
+
+def make_folder(path: Path) -> Path:
+    """Create an output folder (and its parents) where it is missing, and return it.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be created or is a file.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path}: cannot be created: {reason}; choose another --out") from error
+    return path
