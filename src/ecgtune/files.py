@@ -8,14 +8,14 @@ from ecgtune.errors import OutputError
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file through a temporary one beside it, so that a reader never sees half of it.
+    r"""Write a file through a temporary one beside it, so that a reader never sees half of it.
 
     Parameters
     ----------
     path
         Where to write; its folder must exist.
     content
-        Text (written as UTF-8 with ``\\n`` line ends) or bytes.
+        Text (written as UTF-8 with ``\n`` line ends) or bytes.
 
     Raises
     ------
