@@ -1,0 +1,126 @@
+"""Beats of a recording: at detected positions, or at annotated ones moved to our own fiducial."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune.beats.table import Beats
+from ecgtune.beats.windows import cut_windows
+from ecgtune.errors import RecordError
+from ecgtune.labels import class_indices
+from ecgtune.record import Annotations, Record
+from ecgtune.signals.candidates import nearest
+from ecgtune.signals.detect import detect_beats, stream_beats
+from ecgtune.signals.resample import WORKING_RATE, to_native, to_working
+from ecgtune.signals.stream import Block, blocks, diagnostic_band
+
+Ints = NDArray[np.int64]
+
+SNAP = int(0.1 * WORKING_RATE)
+"""An annotation takes the fiducial of a detected beat this near; annotators mark the R peak loosely."""
+
+MATCH = int(0.15 * WORKING_RATE)
+"""A detected beat takes the label of an annotation this near, as EC57 matches beats."""
+
+LEADS = 2
+"""Leads kept for each beat."""
+
+
+def windows_of(block: Block, at: Ints, leads: Sequence[int]) -> NDArray[np.float32]:
+    """Cut windows of some leads around beats (working samples) that lie in or near a block's core."""
+    return cut_windows(diagnostic_band(block.signal[list(leads)]), at - block.start)
+
+
+def stream_windows(record: Record, leads: Sequence[int]) -> Iterator[tuple[Block, Ints, NDArray[np.float32]]]:
+    """Detect beats in all leads, block by block, and cut windows of some: float32 [beats, leads, WIDTH]."""
+    for block, at in stream_beats(record, range(len(record.leads))):
+        yield block, at, windows_of(block, at, leads)
+
+
+def annotated_beats(
+    record: Record, annotations: Annotations, leads: Sequence[int], *, database: str = ""
+) -> Beats:
+    """Beats where the annotations have them; each is moved to the nearest detected beat within `SNAP`.
+
+    Raises
+    ------
+    RecordError
+        Where there is no beat among the annotations.
+    """
+    reference = _reference(record, annotations)
+    detected = np.round(to_working(detect_beats(record), record.fs)).astype(np.int64)
+    at = np.round(to_working(reference.sample, record.fs)).astype(np.int64)
+    if len(detected):
+        there = detected[nearest(detected, at)]
+        at = np.where(np.abs(there - at) <= SNAP, there, at)
+    order = np.argsort(at, kind="stable")
+    at, reference = at[order], reference.select(order)
+    pieces = []
+    for block in blocks(record, range(len(record.leads))):
+        begin, end = block.core
+        own = at[(at >= begin) & (at < end if not block.last else True)]
+        pieces.append(windows_of(block, own, leads))
+    return _table(
+        record, database, reference.sample, class_indices(reference.symbol), at, np.concatenate(pieces)
+    )
+
+
+def detected_beats(
+    record: Record, annotations: Annotations, leads: Sequence[int], *, database: str = ""
+) -> Beats:
+    """Beats as the detector finds them, labelled by the annotation within `MATCH`; -1 where there is none.
+
+    Raises
+    ------
+    RecordError
+        Where there is no beat among the annotations.
+    """
+    reference = _reference(record, annotations)
+    found = [(at, windows) for _, at, windows in stream_windows(record, leads)]
+    at = np.concatenate([piece[0] for piece in found])
+    marks = np.round(to_working(reference.sample, record.fs)).astype(np.int64)
+    order = np.argsort(marks, kind="stable")
+    marks, symbols, samples = marks[order], reference.symbol[order], reference.sample[order]
+    label = np.full(len(at), -1, dtype=np.int8)
+    sample = to_native(at, record.fs)
+    if len(at):
+        # An annotation labels the one beat nearest to it, so a false detection beside it stays unlabelled.
+        mine = nearest(at, marks)
+        near = np.abs(at[mine] - marks) <= MATCH
+        label[mine[near]] = class_indices(symbols)[near]
+        sample[mine[near]] = samples[near]
+    return _table(record, database, sample, label, at, np.concatenate([piece[1] for piece in found]))
+
+
+def _reference(record: Record, annotations: Annotations) -> Annotations:
+    beats = annotations.beats()
+    inside = (beats.sample >= 0) & (beats.sample < record.n_samples)
+    if not inside.any():
+        raise RecordError(
+            f"{record.name}: no beat among its {len(annotations)} annotations; choose another annotator"
+        )
+    return beats.select(inside)
+
+
+def _table(
+    record: Record,
+    database: str,
+    sample: Ints,
+    label: NDArray[np.int8],
+    at: Ints,
+    windows: NDArray[np.float32],
+) -> Beats:
+    n, n_leads, width = windows.shape
+    if n_leads < LEADS:
+        windows = np.concatenate([windows, np.zeros((n, LEADS - n_leads, width), dtype=np.float32)], axis=1)
+    return Beats(
+        np.full(n, database),
+        np.full(n, record.name),
+        np.full(n, record.patient),
+        sample,
+        np.full(n, record.fs),
+        label,
+        at,
+        windows[:, :LEADS],
+    )

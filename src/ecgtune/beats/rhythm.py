@@ -1,0 +1,52 @@
+"""RR features: when a beat comes, compared with its neighbours and with the minutes around it."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from ecgtune.signals.resample import WORKING_RATE
+
+FEATURES: tuple[str, ...] = (
+    "RR before / near",
+    "RR after / near",
+    "RR before / far",
+    "RR after / far",
+    "RR before / RR before that",
+    "near RR",
+    "irregularity",
+)
+"""Logarithms of ratios; ``near`` and ``far`` are medians over `NEAR` and `FAR` intervals on either side."""
+
+NEAR, FAR = 8, 64
+
+SHORTEST_S, LONGEST_S = 0.2, 3.0
+
+
+def rr_features(at: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
+    """Describe each beat's timing.
+
+    Parameters
+    ----------
+    at
+        Positions at the working rate, ascending, [n].
+
+    Returns
+    -------
+    ndarray
+        float32 [n, len(FEATURES)]. An interval beyond the first or last beat counts as typical.
+    """
+    n = len(at)
+    if n < 2:
+        return np.zeros((n, len(FEATURES)), dtype=np.float32)
+    rr = np.log(np.clip(np.diff(np.asarray(at, dtype=np.float64)) / WORKING_RATE, SHORTEST_S, LONGEST_S))
+    near = median_filter(rr, size=2 * NEAR + 1, mode="nearest")
+    far = median_filter(rr, size=2 * FAR + 1, mode="nearest")
+    spread = median_filter(np.abs(rr - near), size=2 * NEAR + 1, mode="nearest")
+    before = np.concatenate([[near[0]], rr])
+    after = np.concatenate([rr, [near[-1]]])
+    earlier = np.concatenate([[near[0]], before[:-1]])
+    near = np.concatenate([near, near[-1:]])
+    far = np.concatenate([far, far[-1:]])
+    spread = np.concatenate([spread, spread[-1:]])
+    columns = (before - near, after - near, before - far, after - far, before - earlier, near, 4 * spread)
+    return np.stack(columns, axis=1).astype(np.float32)

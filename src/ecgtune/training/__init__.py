@@ -1,0 +1,1 @@
+"""Networks, losses, estimators and export: everything that needs torch or scikit-learn."""
