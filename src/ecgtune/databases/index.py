@@ -43,7 +43,7 @@ class Database:
                     # The first in the order of folders wins where PhysioNet repeats records.
                     found.setdefault(record, folder / name)
         known = set(self.entry.records)
-        return {name: found[name] for name in sorted(found, key=_natural) if not known or name in known}
+        return {name: found[name] for name in sorted(found, key=natural_key) if not known or name in known}
 
     def records(self) -> tuple[str, ...]:
         """Names of the records that are there (header and signal), in natural order."""
@@ -148,7 +148,7 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
         yield Path(folder), names
 
 
-def _natural(name: str) -> tuple[tuple[int, int | str], ...]:
+def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sort key under which ``data_9_2`` comes before ``data_10_1``."""
     parts = re.split(r"(\d+)", name)
     return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
