@@ -112,10 +112,10 @@ def choose_patients(beats: BeatIndex, rows: Rows, fraction: float, seed: int) ->
 
 
 def patient_folds(beats: BeatIndex, rows: Rows, k: int, seed: int) -> list[NDArray[np.str_]]:
-    """Divide the patients into `k` folds that hold the classes as evenly as whole patients allow.
+    """Divide the patients into `k` folds of like size that hold the classes evenly.
 
-    Greedy, as scikit-learn's ``StratifiedGroupKFold``: patients with the most uneven counts first, each
-    to the fold that leaves the classes' shares most even. The seed decides between equals only.
+    Of 512 random divisions, the one whose folds' shares of the classes lie nearest to ``1 / k`` (least
+    squares) and which leaves the fewest folds without a class that `k` patients or more have.
 
     Raises
     ------
@@ -124,25 +124,17 @@ def patient_folds(beats: BeatIndex, rows: Rows, k: int, seed: int) -> list[NDArr
     """
     patients, counts = class_counts(beats, rows)
     _check_folds(k, len(patients), "patients")
-    totals = np.maximum(counts.sum(axis=0), 1)
-    shuffled = np.argsort(np.random.default_rng(seed).random(len(patients)), kind="stable")
-    order = shuffled[np.argsort(-counts[shuffled].std(axis=1), kind="stable")]
-    held = np.zeros((k, counts.shape[1]))
-    members: list[list[int]] = [[] for _ in range(k)]
-    for place, patient in enumerate(order):
-        left = len(order) - place
-        empty = [fold for fold in range(k) if not members[fold]]
-        # No fold stays empty: the last patients go to those that still are.
-        open_folds = empty if len(empty) == left else range(k)
-        unevenness = []
-        for fold in open_folds:
-            trial = held.copy()
-            trial[fold] += counts[patient]
-            unevenness.append(((trial / totals).std(axis=0).mean(), trial[fold].sum(), fold))
-        best = min(unevenness)[2]
-        held[best] += counts[patient]
-        members[best].append(int(patient))
-    return [patients[sorted(fold)] for fold in members]
+    common = counts[:, (counts > 0).sum(axis=0) >= k]
+    starts = np.arange(k) * len(patients) // k
+    draw = np.random.default_rng(seed)
+    best, least = np.arange(len(patients)), np.inf
+    for _ in range(_CANDIDATES):
+        order = np.argsort(draw.random(len(patients)), kind="stable")
+        shares = np.add.reduceat(common[order], starts, axis=0) / common.sum(axis=0)
+        penalty = float(((shares - 1 / k) ** 2).sum() + 100 * (shares == 0).sum())
+        if penalty < least:
+            best, least = order, penalty
+    return [patients[np.sort(fold)] for fold in np.split(best, starts[1:])]
 
 
 def _check_folds(k: int, available: int, what: str) -> None:
