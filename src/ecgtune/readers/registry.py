@@ -1,0 +1,34 @@
+"""Which reader opens which file."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecgtune.errors import RecordError
+from ecgtune.readers.wfdb import read_wfdb
+from ecgtune.record import Record
+
+Reader = Callable[[Path, float | None, Sequence[str] | None, str | None], Record]
+"""Opens a file, given rate, leads and units where the caller told them."""
+
+
+def _self_describing(read: Callable[[Path], Record]) -> Reader:
+    """Reader of a format that tells rate, leads and units itself; options may only agree."""
+
+    def reader(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
+        record = read(path)
+        if fs is not None and not np.isclose(fs, record.fs):
+            raise RecordError(f"{path}: fs {fs:g} Hz asked for, the file says {record.fs:g} Hz; leave fs out")
+        if leads is not None or units is not None:
+            option = "leads" if leads is not None else "units"
+            raise RecordError(f"{path}: the file tells its {option} itself; leave {option} out")
+        return record
+
+    return reader
+
+
+READERS: dict[str, Reader] = {
+    ".hea": _self_describing(read_wfdb),
+}
+"""Readers by extension, in lower case."""

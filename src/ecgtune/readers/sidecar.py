@@ -1,0 +1,95 @@
+"""The small JSON file beside a recording whose format tells neither rate nor leads."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ecgtune.errors import RecordError
+from ecgtune.readers.leads import lead_names, millivolts
+
+SIDECAR_KEYS = frozenset({"fs", "leads", "units", "start", "patient"})
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is told of a recording from outside its file; None where nothing is."""
+
+    fs: float | None = None
+    leads: tuple[str, ...] | None = None
+    units: str | None = None
+    start: datetime | None = None
+    patient: str | None = None
+
+
+def describe(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Description:
+    """Combine options with the JSON file beside a recording; options win.
+
+    Parameters
+    ----------
+    path
+        The recording; ``rec.json`` is read for ``rec.csv``, with the keys ``fs`` (Hz), ``leads`` (list of
+        names), ``units`` (``uV``, ``mV``, ``V``), ``start`` (ISO 8601) and ``patient``; other keys are
+        ignored.
+    fs, leads, units
+        Options of the caller.
+
+    Raises
+    ------
+    RecordError
+        Where the JSON file is damaged or a value is of no use.
+    """
+    beside = path.with_suffix(".json")
+    content = _load(beside) if beside.is_file() else {}
+    told_leads = content.get("leads")
+    if told_leads is not None and not (
+        isinstance(told_leads, list) and all(isinstance(name, str) for name in told_leads)
+    ):
+        raise RecordError(f"{beside}: leads is {told_leads!r}; give a list of names")
+    told_start = content.get("start")
+    try:
+        start = None if told_start is None else datetime.fromisoformat(str(told_start))
+    except ValueError:
+        raise RecordError(
+            f"{beside}: start is {told_start!r}; give a time such as 2024-05-01T08:30:00"
+        ) from None
+    chosen_leads = leads if leads is not None else told_leads
+    patient = content.get("patient")
+    return Description(
+        fs=checked_rate(fs, path) if fs is not None else checked_rate(content.get("fs"), beside),
+        leads=None if chosen_leads is None else lead_names(chosen_leads),
+        units=checked_units(units, path)
+        if units is not None
+        else checked_units(content.get("units"), beside),
+        start=start,
+        patient=None if patient is None else str(patient),
+    )
+
+
+def checked_rate(fs: object, path: Path) -> float | None:
+    """Return a rate in Hz as a float, None for None; RecordError where it is not finite and positive."""
+    if fs is None:
+        return None
+    if isinstance(fs, bool) or not isinstance(fs, int | float) or not (math.isfinite(fs) and fs > 0):
+        raise RecordError(f"{path}: fs is {fs!r}; give a positive rate in Hz")
+    return float(fs)
+
+
+def checked_units(units: object, path: Path) -> str | None:
+    """Return units, None for None; RecordError where they are no voltage."""
+    if units is not None and (not isinstance(units, str) or millivolts(units) is None):
+        raise RecordError(f"{path}: units are {units!r}; give uV, mV or V")
+    return units
+
+
+def _load(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise RecordError(f"{path}: cannot be read as JSON: {reason}; correct or remove it") from error
+    if not isinstance(content, dict):
+        raise RecordError(f"{path}: holds no JSON object; correct or remove it")
+    return content
