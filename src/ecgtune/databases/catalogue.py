@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 from ecgtune.errors import DataError
@@ -106,6 +106,11 @@ class Entry:
         """
         folder, _, name = record.rpartition("/")
         return self.identify(folder, name) if self.identify is not None else f"{self.name}/{name}"
+
+    @cached_property
+    def record_set(self) -> frozenset[str]:
+        """The names of all records, for looking one up."""
+        return frozenset(self.records)
 
     def record_files(self, record: str) -> tuple[str, ...]:
         """Names of the files that make a record, header first."""

@@ -42,7 +42,7 @@ class Database:
                 if record != name and all(record + signal in there for signal in self.entry.signals):
                     # The first in the order of folders wins where PhysioNet repeats records.
                     found.setdefault(record, folder / name)
-        known = set(self.entry.records)
+        known = self.entry.record_set
         return {name: found[name] for name in sorted(found, key=natural_key) if not known or name in known}
 
     def records(self) -> tuple[str, ...]:
