@@ -15,6 +15,8 @@ PAUSE_S = 2.0
 RATE_WINDOW = 8
 """Lowest and highest heart rate are means over this many successive RR intervals."""
 
+DISCLAIMER = "Not a medical device: for research and teaching, not for diagnosis or treatment."
+
 ECTOPIC = ("S", "V")
 """Classes whose couplets, runs and episodes are counted."""
 
