@@ -208,9 +208,19 @@ def _fetch(
         retry_if_failed=retries,
     )
     bar = _FileProgress(report) if report is not None else False
-    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT_S)
+    http = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT_S)
+
+    def download(address: str, file: str, manager: object) -> None:
+        try:
+            http(address, file, manager)
+        except OSError as error:
+            # pooch leaves the connection of a refused request open.
+            if (response := getattr(error, "response", None)) is not None:
+                response.close()
+            raise
+
     try:
-        fetcher.fetch(path, downloader=downloader)
+        fetcher.fetch(path, downloader=download)
     except ValueError as error:
         raise DataError(
             f"{url}{path}: arrived with another SHA-256 than the {known} expected, and was not kept; run the "

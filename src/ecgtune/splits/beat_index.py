@@ -25,7 +25,7 @@ class BeatIndex(Protocol):
 
     @property
     def patient(self) -> NDArray[np.str_]:
-        """Patient of each beat as `databases.patient_of` names him, str [n]."""
+        """Patient of each beat as `databases.patient_of` names them, str [n]."""
 
     @property
     def sample(self) -> NDArray[np.int64]:

@@ -43,13 +43,15 @@ def make_split(
     classes
         Names of the classes that the labels index.
     options
-        The protocol's own parameters (see its function); `fold` picks one of a protocol's folds.
+        The protocol's own parameters (see its function); `fold` picks one of a protocol's folds. Protocols
+        that divide in time need `window`: seconds before and after the annotation that anything about a beat
+        reads, neighbouring beats' times and the room for moving to the fiducial included.
 
     Raises
     ------
     SplitError
         On an unknown protocol or option, where these beats cannot be divided so (the text says why), and
-        where the split would leak a patient (the text names him).
+        where the split would leak a patient (the text names the patient).
     """
     fold = int(options.pop("fold", 0))
     folds = make_folds(beats, protocol, seed=seed, classes=classes, **options)
@@ -190,7 +192,7 @@ def _chronological(
     """Divide each patient's time: the first part trains, the middle validates, the last tests.
 
     The records of a patient who has several (mitdb 201 and 202) follow one another in the order of their
-    names, and the fractions are of all his time; a record lasts until its last beat.
+    names, and the fractions are of that whole time; a record lasts until its last beat.
     """
     if abs(sum(fractions) - 1) > 1e-9 or min(fractions) < 0 or not (fractions[0] and fractions[2]):
         raise SplitError(f"chronological: fractions {fractions} are not three parts that sum to 1")

@@ -151,7 +151,7 @@ class Split:
         Raises
         ------
         SplitError
-            Where a beat is on two sides, a patient is on sides that must not share him, or a beat's window
+            Where a beat is on two sides, a patient is on sides that must not share one, or a beat's window
             crosses the boundary in time that divides its record; the text names the patients.
         """
         rows = np.concatenate([side for _, side in self.sides()] or [NO_ROWS])
