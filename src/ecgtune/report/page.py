@@ -269,11 +269,10 @@ def _runs(labelled: Labelled, summary: Summary) -> str:
     if not runs:
         return ""
     shown = sorted(runs, key=lambda run: (run.label == "V", run.beats), reverse=True)[:_MOST_RUNS]
-    more = len(runs) - len(shown)
     hint = (
-        f'<p class="hint">The longest {len(shown)}, ventricular ones first to be shown; the JSON file holds '
-        f"all {len(runs):,}.</p>"
-        if more
+        f'<p class="hint">{len(shown)} of {len(runs):,}: ventricular ones before supraventricular ones, then '
+        "the longest, listed in order of time. The JSON file holds all.</p>"
+        if len(shown) < len(runs)
         else ""
     )
     start = labelled.record.start

@@ -196,7 +196,7 @@ def draw_confidence(labelled: Labelled) -> str:
     present = [name for name in CLASSES if np.any(symbol == name)]
     if best is None or not present:
         return ""
-    left, right, row = 84, 466, 74
+    left, right, row = 84, 456, 74
     edges = np.linspace(0.2, 1, 33)
     x = svg.Axis(0.2, 1, left, right)
     bottom = row * len(present) + 4

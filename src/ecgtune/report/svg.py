@@ -51,9 +51,7 @@ def time_step(duration: float, most: int = 12) -> int:
 
 
 def polyline(x: NDArray[np.int64], y: NDArray[np.int64]) -> str:
-    """Path data through points on a whole-numbered grid, in relative coordinates."""
-    if not len(x):
-        return ""
+    """Path data through one or more points on a whole-numbered grid, in relative coordinates."""
     steps = np.empty(2 * (len(x) - 1), dtype=np.int64)
     steps[0::2], steps[1::2] = np.diff(x), np.diff(y)
     line = " ".join(map(str, steps.tolist())).replace(" -", "-")
