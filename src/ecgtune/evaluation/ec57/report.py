@@ -144,12 +144,12 @@ def run_lines(comparisons: Iterable[RunComparison], ectopic: Ectopic) -> str:
     return RUN_TITLE[ectopic] + RUN_HEADER + "".join(map(run_line, comparisons))
 
 
-def run_sumstats(summary: RunSummary) -> str:
+def run_sumstats(summary: RunSummary, ectopic: Ectopic) -> str:
     """Output of ``sumstats`` for a table of ``rxr -L``."""
     gross = summary.gross
     totals = [counts.found + counts.missed for counts in run_categories(gross)]
     return (
-        run_lines(summary.records, gross.ectopic)
+        run_lines(summary.records, ectopic)
         + "_" * 77
         + "\n"
         + f"Sum   {_run_counts(gross)}\n"
