@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ecgtune._version import __version__
 
 if TYPE_CHECKING:
-    from ecgtune.classify import Labelled, classify
+    from ecgtune.classify import classify
+    from ecgtune.labelled import Labelled
     from ecgtune.model import Model, load_model
     from ecgtune.readers import read_record
     from ecgtune.record import Annotations, Record
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Annotations": "ecgtune.record",
-    "Labelled": "ecgtune.classify",
+    "Labelled": "ecgtune.labelled",
     "Model": "ecgtune.model",
     "Record": "ecgtune.record",
     "classify": "ecgtune.classify",

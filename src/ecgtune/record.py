@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,9 @@ from ecgtune.errors import RecordError
 from ecgtune.labels import is_beat
 
 FloatArray = NDArray[np.float32]
+
+_ABSENT: NDArray[Any] = np.empty(0)
+"""Stands for a column that was not given; filled in to the length of the others."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Annotations:
 
     sample: NDArray[np.int64]
     symbol: NDArray[np.str_]
-    aux: NDArray[np.str_] = field(default=None)  # type: ignore[assignment]
-    subtype: NDArray[np.int16] = field(default=None)  # type: ignore[assignment]
+    aux: NDArray[np.str_] = field(default_factory=lambda: _ABSENT)
+    subtype: NDArray[np.int16] = field(default_factory=lambda: _ABSENT)
     probability: FloatArray | None = None
 
     def __post_init__(self) -> None:
@@ -44,8 +47,8 @@ class Annotations:
         set_ = object.__setattr__
         set_(self, "sample", np.asarray(self.sample, dtype=np.int64))
         set_(self, "symbol", np.asarray(self.symbol, dtype=np.str_))
-        set_(self, "aux", np.asarray(self.aux if self.aux is not None else [""] * n, dtype=np.str_))
-        subtype = self.subtype if self.subtype is not None else np.zeros(n)
+        set_(self, "aux", np.full(n, "") if self.aux is _ABSENT else np.asarray(self.aux, dtype=np.str_))
+        subtype = np.zeros(n) if self.subtype is _ABSENT else self.subtype
         set_(self, "subtype", np.asarray(subtype, dtype=np.int16))
         for name in ("symbol", "aux", "subtype"):
             if len(getattr(self, name)) != n:

@@ -1,17 +1,15 @@
-"""Beats: the table, the windows around them, and their rhythm."""
+"""Beats: the table, the windows around them, their rhythm, and what a model reads of them."""
 
-from ecgtune.beats.cut import annotated_beats, detected_beats, stream_windows
-from ecgtune.beats.rhythm import rr_features
+from ecgtune.beats.cut import annotated_beats, beat_index, detected_beats, stream_windows
+from ecgtune.beats.preprocessing import Preprocessing
 from ecgtune.beats.table import Beats, concatenate
-from ecgtune.beats.windows import scale_windows, typical_beats
 
 __all__ = [
     "Beats",
+    "Preprocessing",
     "annotated_beats",
+    "beat_index",
     "concatenate",
     "detected_beats",
-    "rr_features",
-    "scale_windows",
     "stream_windows",
-    "typical_beats",
 ]

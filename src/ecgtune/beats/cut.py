@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgtune.beats.preprocessing import Preprocessing
 from ecgtune.beats.table import Beats
 from ecgtune.beats.windows import cut_windows
 from ecgtune.errors import RecordError
@@ -20,26 +21,65 @@ Ints = NDArray[np.int64]
 SNAP = int(0.1 * WORKING_RATE)
 """An annotation takes the fiducial of a detected beat this near; annotators mark the R peak loosely."""
 
+_DEFAULT = Preprocessing()
+
 MATCH = int(0.15 * WORKING_RATE)
 """A detected beat takes the label of an annotation this near, as EC57 matches beats."""
 
-LEADS = 2
-"""Leads kept for each beat."""
+
+def windows_of(block: Block, at: Ints, leads: Sequence[int], how: Preprocessing) -> NDArray[np.float32]:
+    """Cut windows around beats (working samples) that lie in or near a block's core.
+
+    float32 [beats, how.leads, how.width]; zeros where ``leads`` names fewer than the model reads.
+    """
+    band = diagnostic_band(block.signal[list(leads)], how.band)
+    windows = cut_windows(band, at - block.start, how.before, how.after)
+    if len(leads) < how.leads:
+        windows = np.pad(windows, ((0, 0), (0, how.leads - len(leads)), (0, 0)))
+    return windows
 
 
-def windows_of(block: Block, at: Ints, leads: Sequence[int]) -> NDArray[np.float32]:
-    """Cut windows of some leads around beats (working samples) that lie in or near a block's core."""
-    return cut_windows(diagnostic_band(block.signal[list(leads)]), at - block.start)
+def stream_windows(
+    record: Record, detect_in: Sequence[int], leads: Sequence[int], how: Preprocessing
+) -> Iterator[tuple[Block, Ints, NDArray[np.float32]]]:
+    """Detect beats block by block and cut their windows.
+
+    Parameters
+    ----------
+    record
+        The recording.
+    detect_in
+        Indices of the leads that the detector uses.
+    leads
+        Those of them whose windows are cut: positions in ``detect_in``, at most ``how.leads``.
+    how
+        The model's preprocessing.
+    """
+    for block, at in stream_beats(record, detect_in):
+        yield block, at, windows_of(block, at, leads, how)
 
 
-def stream_windows(record: Record, leads: Sequence[int]) -> Iterator[tuple[Block, Ints, NDArray[np.float32]]]:
-    """Detect beats in all leads, block by block, and cut windows of some: float32 [beats, leads, WIDTH]."""
-    for block, at in stream_beats(record, range(len(record.leads))):
-        yield block, at, windows_of(block, at, leads)
+def beat_index(record: Record, annotations: Annotations, *, database: str = "") -> Beats:
+    """Index of the annotated beats, without windows: reads no signal.
+
+    Raises
+    ------
+    RecordError
+        Where there is no beat among the annotations.
+    """
+    reference = _reference(record, annotations)
+    at = np.round(to_working(reference.sample, record.fs)).astype(np.int64)
+    no_windows = np.zeros((len(at), 0, 0), dtype=np.float32)
+    return _table(record, database, reference.sample, class_indices(reference.symbol), at, no_windows)
 
 
 def annotated_beats(
-    record: Record, annotations: Annotations, leads: Sequence[int], *, database: str = ""
+    record: Record,
+    annotations: Annotations,
+    leads: Sequence[int],
+    how: Preprocessing = _DEFAULT,
+    *,
+    database: str = "",
 ) -> Beats:
     """Beats where the annotations have them; each is moved to the nearest detected beat within `SNAP`.
 
@@ -60,14 +100,19 @@ def annotated_beats(
     for block in blocks(record, range(len(record.leads))):
         begin, end = block.core
         own = at[(at >= begin) & (at < end if not block.last else True)]
-        pieces.append(windows_of(block, own, leads))
+        pieces.append(windows_of(block, own, leads, how))
     return _table(
         record, database, reference.sample, class_indices(reference.symbol), at, np.concatenate(pieces)
     )
 
 
 def detected_beats(
-    record: Record, annotations: Annotations, leads: Sequence[int], *, database: str = ""
+    record: Record,
+    annotations: Annotations,
+    leads: Sequence[int],
+    how: Preprocessing = _DEFAULT,
+    *,
+    database: str = "",
 ) -> Beats:
     """Beats as the detector finds them, labelled by the annotation within `MATCH`; -1 where there is none.
 
@@ -77,7 +122,8 @@ def detected_beats(
         Where there is no beat among the annotations.
     """
     reference = _reference(record, annotations)
-    found = [(at, windows) for _, at, windows in stream_windows(record, leads)]
+    every = range(len(record.leads))
+    found = [(at, windows) for _, at, windows in stream_windows(record, every, leads, how)]
     at = np.concatenate([piece[0] for piece in found])
     marks = np.round(to_working(reference.sample, record.fs)).astype(np.int64)
     order = np.argsort(marks, kind="stable")
@@ -111,9 +157,7 @@ def _table(
     at: Ints,
     windows: NDArray[np.float32],
 ) -> Beats:
-    n, n_leads, width = windows.shape
-    if n_leads < LEADS:
-        windows = np.concatenate([windows, np.zeros((n, LEADS - n_leads, width), dtype=np.float32)], axis=1)
+    n = len(at)
     return Beats(
         np.full(n, database),
         np.full(n, record.name),
@@ -122,5 +166,5 @@ def _table(
         np.full(n, record.fs),
         label,
         at,
-        windows[:, :LEADS],
+        windows,
     )

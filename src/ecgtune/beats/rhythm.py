@@ -15,20 +15,20 @@ FEATURES: tuple[str, ...] = (
     "near RR",
     "irregularity",
 )
-"""Logarithms of ratios; ``near`` and ``far`` are medians over `NEAR` and `FAR` intervals on either side."""
-
-NEAR, FAR = 8, 64
+"""Logarithms of ratios; ``near`` and ``far`` are medians over few and over many intervals on either side."""
 
 SHORTEST_S, LONGEST_S = 0.2, 3.0
 
 
-def rr_features(at: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
+def rr_features(at: NDArray[np.integer], near_beats: int, far_beats: int) -> NDArray[np.float32]:
     """Describe each beat's timing.
 
     Parameters
     ----------
     at
         Positions at the working rate, ascending, [n].
+    near_beats, far_beats
+        Intervals on either side over which the two medians are taken.
 
     Returns
     -------
@@ -39,9 +39,9 @@ def rr_features(at: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.fl
     if n < 2:
         return np.zeros((n, len(FEATURES)), dtype=np.float32)
     rr = np.log(np.clip(np.diff(np.asarray(at, dtype=np.float64)) / WORKING_RATE, SHORTEST_S, LONGEST_S))
-    near = median_filter(rr, size=2 * NEAR + 1, mode="nearest")
-    far = median_filter(rr, size=2 * FAR + 1, mode="nearest")
-    spread = median_filter(np.abs(rr - near), size=2 * NEAR + 1, mode="nearest")
+    near = median_filter(rr, size=2 * near_beats + 1, mode="nearest")
+    far = median_filter(rr, size=2 * far_beats + 1, mode="nearest")
+    spread = median_filter(np.abs(rr - near), size=2 * near_beats + 1, mode="nearest")
     before = np.concatenate([[near[0]], rr])
     after = np.concatenate([rr, [near[-1]]])
     earlier = np.concatenate([[near[0]], before[:-1]])

@@ -6,22 +6,14 @@ from scipy.ndimage import median_filter
 
 Floats = NDArray[np.float32]
 
-BEFORE, AFTER = 56, 72
-"""Working samples of a window before and after the fiducial: 0.44 s and 0.56 s, P wave to end of T."""
+_QRS_REACH = 13
+"""Working samples on either side of the fiducial, 0.1 s, in which a beat's height is read."""
 
-WIDTH = BEFORE + AFTER
-
-NEIGHBOURS = 32
-"""Beats on either side from which a lead's typical height and typical beat are taken."""
-
-_CORE = slice(BEFORE - 13, BEFORE + 13)
-"""The QRS, 0.2 s; its height is the beat's height."""
-
-LOST_LEAD_MV = 0.02
-"""A lead whose typical QRS is lower than this is taken as lost."""
+_LARGEST = 8.0
+"""Scaled windows are clipped here: eight times a typical QRS is an artefact."""
 
 
-def cut_windows(signal: Floats, at: NDArray[np.integer]) -> Floats:
+def cut_windows(signal: Floats, at: NDArray[np.integer], before: int, after: int) -> Floats:
     """Cut a window around each beat.
 
     Parameters
@@ -30,43 +22,52 @@ def cut_windows(signal: Floats, at: NDArray[np.integer]) -> Floats:
         mV at the working rate, [leads, samples].
     at
         Positions in ``signal``; windows that reach beyond it repeat its first or last sample.
+    before, after
+        Samples before and after the position.
 
     Returns
     -------
     ndarray
-        float32 [beats, leads, WIDTH].
+        float32 [beats, leads, before + after].
     """
-    index = np.clip(np.asarray(at)[:, np.newaxis] + np.arange(-BEFORE, AFTER), 0, signal.shape[1] - 1)
+    index = np.clip(np.asarray(at)[:, np.newaxis] + np.arange(-before, after), 0, signal.shape[1] - 1)
     return np.ascontiguousarray(signal[:, index].transpose(1, 0, 2))
 
 
-def scale_windows(windows: Floats) -> Floats:
+def scale_windows(windows: Floats, before: int, neighbours: int, lost_lead_mv: float) -> Floats:
     """Bring windows to units of the lead's typical QRS height, zero where the lead is lost.
 
     Parameters
     ----------
     windows
-        mV, [beats, leads, WIDTH], in order of time.
+        mV, [beats, leads, width], in order of time.
+    before
+        Where the fiducial lies in a window.
+    neighbours
+        Beats on either side whose median QRS height is the unit.
+    lost_lead_mv
+        Below this unit a lead is lost.
 
     Returns
     -------
     ndarray
-        float32, same shape: the median of each window is taken away, then all is divided by the median QRS
-        height of the `NEIGHBOURS` beats on either side.
+        float32, same shape; each window without its median, in units.
     """
     centred = windows - np.median(windows, axis=2, keepdims=True)
-    height = np.ptp(centred[:, :, _CORE], axis=2)
-    typical = median_filter(height, size=(2 * NEIGHBOURS + 1, 1), mode="nearest")[:, :, np.newaxis]
-    scaled: Floats = np.where(typical >= LOST_LEAD_MV, centred / np.maximum(typical, LOST_LEAD_MV), 0)
-    return np.clip(scaled, -8, 8).astype(np.float32)
+    height = np.ptp(centred[:, :, before - _QRS_REACH : before + _QRS_REACH], axis=2)
+    unit = median_filter(height, size=(2 * neighbours + 1, 1), mode="nearest")[:, :, np.newaxis]
+    scaled: Floats = np.where(unit >= lost_lead_mv, centred / np.maximum(unit, lost_lead_mv), 0)
+    clipped: Floats = np.clip(scaled, -_LARGEST, _LARGEST).astype(np.float32)
+    return clipped
 
 
-def typical_beats(scaled: Floats) -> Floats:
-    """Mean window of the `NEIGHBOURS` beats on either side of each beat: float32, same shape."""
+def typical_beats(scaled: Floats, neighbours: int) -> Floats:
+    """Mean window of the beats on either side of each beat (itself included): float32, same shape."""
     n = len(scaled)
     total = np.zeros((n + 1, *scaled.shape[1:]))
     np.cumsum(scaled, axis=0, dtype=np.float64, out=total[1:])
-    first = np.maximum(np.arange(n) - NEIGHBOURS, 0)
-    last = np.minimum(np.arange(n) + NEIGHBOURS + 1, n)
+    first = np.maximum(np.arange(n) - neighbours, 0)
+    last = np.minimum(np.arange(n) + neighbours + 1, n)
     mean = (total[last] - total[first]) / (last - first)[:, np.newaxis, np.newaxis]
-    return mean.astype(np.float32)
+    typical: Floats = mean.astype(np.float32)
+    return typical

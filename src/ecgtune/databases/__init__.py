@@ -2,6 +2,7 @@
 
 from ecgtune.databases.catalogue import CATALOGUE, DS1, DS2, PACED, Entry, entry_of, patient_of
 from ecgtune.databases.download import Download, get
+from ecgtune.databases.identify import identify
 from ecgtune.databases.index import Database, find_database
 from ecgtune.databases.verification import Listed, Verification, list_databases, verify
 
@@ -18,6 +19,7 @@ __all__ = [
     "entry_of",
     "find_database",
     "get",
+    "identify",
     "list_databases",
     "patient_of",
     "verify",

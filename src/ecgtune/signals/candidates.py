@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import sleepecg
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 from scipy.signal import butter, find_peaks, sosfiltfilt
@@ -158,7 +157,7 @@ def find_candidates(signal: Floats) -> Candidates:
     if n_leads > 1:
         columns.append(evidence[best[1], every])
     else:
-        columns.append(np.tile(np.float32(_NO_SECOND_LEAD), (len(at), 1)))
+        columns.append(np.tile(np.array(_NO_SECOND_LEAD, dtype=np.float32), (len(at), 1)))
     columns.append(_surroundings(at, fused[at]))
     return Candidates(at, np.concatenate(columns, axis=1).astype(np.float32))
 
@@ -166,7 +165,9 @@ def find_candidates(signal: Floats) -> Candidates:
 def _sleepecg(lead: Floats) -> Ints:
     if np.ptp(lead) == 0:
         return np.empty(0, dtype=np.int64)
-    beats: Ints = sleepecg.detect_heartbeats(lead.astype(np.float64), RATE).astype(np.int64)
+    from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
+
+    beats: Ints = detect_heartbeats(lead.astype(np.float64), RATE).astype(np.int64)
     return beats
 
 

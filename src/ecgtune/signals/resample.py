@@ -47,8 +47,8 @@ def check_rate(record: Record) -> None:
     """
     if not LOWEST_RATE <= record.fs <= HIGHEST_RATE:
         raise RecordError(
-            f"{record.name}: sampled at {record.fs:g} Hz; ecgtune reads {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz: "
-            "resample the recording"
+            f"{record.name}: sampled at {record.fs:g} Hz; ecgtune reads {LOWEST_RATE:g} to "
+            f"{HIGHEST_RATE:g} Hz: resample the recording"
         )
 
 
@@ -86,5 +86,7 @@ def resample_piece(signal: Floats, fs: float) -> Floats:
     if ratio == 1:
         return rows
     up, down = ratio.numerator, ratio.denominator
-    resampled: Floats = resample_poly(rows, up, down, axis=1, window=_filter(up, down), padtype="edge")
+    resampled: Floats = resample_poly(  # type: ignore[call-overload]  # the stubs lack array windows
+        rows, up, down, axis=1, window=_filter(up, down), padtype="edge"
+    )
     return resampled

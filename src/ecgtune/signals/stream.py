@@ -34,6 +34,9 @@ MARGIN_SECONDS = 12
 _READ_AHEAD = 32
 """Working samples read beyond a piece for the resampling filter."""
 
+FLAT_MV = 1e-3
+"""A lead that moves less than this within a second carries nothing."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -47,8 +50,9 @@ class Block:
         First and last (exclusive) working sample that this block answers for.
     signal
         mV, float32 [leads, samples]; missing samples are bridged.
-    missing
-        Fraction of missing samples of each lead in the core, float64 [leads].
+    lost
+        Whether each lead says nothing in each second of the core (most samples missing, or all alike),
+        bool [leads, seconds].
     last
         Whether the recording ends with this block.
     """
@@ -56,7 +60,7 @@ class Block:
     start: int
     core: tuple[int, int]
     signal: Floats
-    missing: NDArray[np.float64]
+    lost: NDArray[np.bool_]
     last: bool
 
 
@@ -76,7 +80,9 @@ def choose_leads(record: Record, leads: Sequence[str | int] | None = None) -> tu
     return chosen
 
 
-def read_working(record: Record, start: int, stop: int, leads: Sequence[int]) -> tuple[Floats, Floats]:
+def read_working(
+    record: Record, start: int, stop: int, leads: Sequence[int]
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Read a piece at the working rate.
 
     Parameters
@@ -93,27 +99,29 @@ def read_working(record: Record, start: int, stop: int, leads: Sequence[int]) ->
     signal
         mV, float32 [leads, stop - start], missing samples bridged by straight lines.
     missing
-        Fraction of native samples missing, by lead.
+        Whether the native sample nearest to each working sample is missing, bool, same shape; or one False
+        where nothing is.
     """
     ratio = working_ratio(record.fs)
     up, down = ratio.numerator, ratio.denominator
-    ahead = -(-_READ_AHEAD // up) * up
-    first = max(0, start - ahead)
+    first = max(0, start - -(-_READ_AHEAD // up) * up)
     native_start = first // up * down
-    native_stop = min(record.n_samples, -(-(stop + ahead) * down // up))
+    native_stop = min(record.n_samples, -(-(stop + _READ_AHEAD) * down // up))
     native = record.read(native_start, native_stop)
-    if len(leads) != native.shape[1] or list(leads) != list(range(native.shape[1])):
+    if list(leads) != list(range(native.shape[1])):
         native = native[:, list(leads)]
-    native, missing = _bridge(native)
+    gaps = ~np.isfinite(native)
+    missing = np.zeros((1, 1), dtype=np.bool_)
+    if gaps.any():
+        native = _bridge(native, gaps)
+        nearest = np.arange(start, stop) * down // up - native_start
+        missing = gaps[np.minimum(nearest, len(gaps) - 1)].T
     signal = resample_piece(native, record.fs)
     return signal[:, start - first : stop - first], missing
 
 
-def _bridge(native: Floats) -> tuple[Floats, Floats]:
+def _bridge(native: Floats, gaps: NDArray[np.bool_]) -> Floats:
     """Replace missing samples by straight lines (zero where a lead has none at all)."""
-    gaps = ~np.isfinite(native)
-    if not gaps.any():
-        return native, np.zeros(native.shape[1], dtype=np.float32)
     native = native.copy()
     at = np.arange(len(native))
     for k in range(native.shape[1]):
@@ -122,7 +130,16 @@ def _bridge(native: Floats) -> tuple[Floats, Floats]:
             native[:, k] = 0
         elif gap.any():
             native[gap, k] = np.interp(at[gap], at[~gap], native[~gap, k])
-    return native, gaps.mean(axis=0, dtype=np.float32)
+    return native
+
+
+def _lost(core: Floats, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Seconds in which a lead is flat or mostly missing; a last second cut short counts as a whole one."""
+    edges = np.arange(0, core.shape[1], WORKING_RATE)
+    still = np.maximum.reduceat(core, edges, axis=1) - np.minimum.reduceat(core, edges, axis=1) < FLAT_MV
+    if missing.shape == core.shape:
+        still |= np.add.reduceat(missing, edges, axis=1, dtype=np.int64) > WORKING_RATE // 2
+    return still
 
 
 def blocks(
@@ -155,16 +172,46 @@ def blocks(
             continue
         start, stop = max(0, begin - margin), min(n, end + margin)
         signal, missing = read_working(record, start, stop, leads)
-        yield Block(start, (begin, end), signal, missing, end == n)
+        own = slice(begin - start, end - start)
+        yield Block(start, (begin, end), signal, _lost(signal[:, own], missing[:, own]), end == n)
 
 
-@lru_cache(maxsize=1)
-def _diagnostic_band() -> NDArray[np.float64]:
-    sos: NDArray[np.float64] = butter(2, (0.5, 40), btype="bandpass", fs=WORKING_RATE, output="sos")
+@lru_cache(maxsize=4)
+def _band(low: float, high: float) -> NDArray[np.float64]:
+    sos: NDArray[np.float64] = butter(2, (low, high), btype="bandpass", fs=WORKING_RATE, output="sos")
     return sos
 
 
-def diagnostic_band(signal: Floats) -> Floats:
-    """Band-pass 0.5-40 Hz, forwards and backwards (no delay): [leads, samples] at the working rate."""
+def diagnostic_band(signal: Floats, band: tuple[float, float] = (0.5, 40.0)) -> Floats:
+    """Band-pass forwards and backwards, without delay: [leads, samples] at the working rate, band in Hz."""
     pad = min(3 * WORKING_RATE, signal.shape[1] - 1)
-    return np.stack([sosfiltfilt(_diagnostic_band(), lead, padlen=pad) for lead in signal]).astype(np.float32)
+    return np.stack([sosfiltfilt(_band(*band), lead, padlen=pad) for lead in signal]).astype(np.float32)
+
+
+def probe(record: Record, leads: Sequence[int]) -> tuple[int, ...]:
+    """Tell which of some leads carry a signal: not flat, not missing, in at least one of five looks.
+
+    A look is ten seconds; where all five find nothing, the whole recording is gone through.
+    """
+    check_rate(record)
+    length = min(record.n_samples, int(10 * record.fs))
+    alive: set[int] = set()
+    starts = np.linspace(0, record.n_samples - length, 5).astype(int)
+    for start in np.unique(starts):
+        alive |= _alive(record.read(int(start), int(start) + length), leads)
+    if not alive:
+        piece = int(CORE_SECONDS * record.fs)
+        for start in range(0, record.n_samples, piece):
+            alive |= _alive(record.read(start, min(start + piece, record.n_samples)), leads)
+            if alive:
+                break
+    return tuple(lead for lead in leads if lead in alive)
+
+
+def _alive(piece: Floats, leads: Sequence[int]) -> set[int]:
+    found = set()
+    for lead in leads:
+        there = piece[:, lead][np.isfinite(piece[:, lead])]
+        if len(there) > 1 and np.ptp(there) >= FLAT_MV:
+            found.add(lead)
+    return found

@@ -1,10 +1,11 @@
 """Train the network that tells beats from other candidates (`ecgtune.signals.detect`).
 
-``python -m ecgtune.training.detector`` makes ``pretrained/detector.json`` again from mitdb's DS1 and svdb; with
-``--folds 4`` it first measures itself on records left out.
+``python -m ecgtune.training.detector`` makes ``pretrained/detector.json`` again from mitdb's DS1 and svdb;
+with ``--folds 4`` it first measures itself on records left out.
 """
 
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,7 +24,7 @@ from ecgtune.signals.candidates import FEATURES, Candidates, find_candidates, ne
 from ecgtune.signals.detect import Verifier, choose_beats
 from ecgtune.signals.resample import WORKING_RATE as RATE
 from ecgtune.signals.resample import to_working
-from ecgtune.signals.stream import Block, blocks
+from ecgtune.signals.stream import blocks
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -117,7 +118,7 @@ def candidates_of(signal: Floats) -> Candidates:
     return Candidates(np.concatenate(at), np.concatenate(features))
 
 
-def in_flutter(annotations: Annotations, at: Ints, fs: float) -> NDArray[np.bool_]:
+def in_flutter(annotations: Annotations, at: NDArray[np.floating], fs: float) -> NDArray[np.bool_]:
     """Whether positions lie between ``[`` and ``]``, where nobody marked beats."""
     inside = np.zeros(len(at), dtype=bool)
     begin: float | None = None
@@ -166,8 +167,6 @@ def fit(chosen: list[Example], seed: int = 0) -> Verifier:
         beat.append(example.beat[kept])
     scaler = StandardScaler().fit(np.concatenate(features))
     network = MLPClassifier(HIDDEN, max_iter=EPOCHS, batch_size=512, alpha=1e-3, random_state=seed)
-    import warnings
-
     with warnings.catch_warnings():
         # Stopping after a fixed number of epochs is meant.
         warnings.filterwarnings("ignore", message="Stochastic Optimizer: Maximum iterations")

@@ -1,0 +1,122 @@
+"""From windows and positions to what a model reads; every parameter travels in the model's card."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune.beats.rhythm import FEATURES, rr_features
+from ecgtune.beats.windows import scale_windows, typical_beats
+from ecgtune.errors import ModelError
+from ecgtune.signals.resample import WORKING_RATE
+
+Floats = NDArray[np.float32]
+
+WIDEST = (128, 256)
+"""Working samples that a window may reach before and after a beat: what blocks hold beyond their core."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to a recording before a model sees it.
+
+    Parameters
+    ----------
+    rate
+        Working rate in Hz; `ecgtune.signals.WORKING_RATE` is the only one.
+    band
+        Band-pass in Hz.
+    before, after
+        Working samples of a window before and after the fiducial.
+    neighbours
+        Beats on either side that give a lead's typical QRS height and the typical beat.
+    near, far
+        RR intervals on either side that give the medians of `ecgtune.beats.rhythm`.
+    lost_lead_mv
+        A lead whose typical QRS is lower counts as absent.
+    leads
+        Leads that the model reads; a recording with fewer gives zeros for the rest.
+    """
+
+    rate: int = WORKING_RATE
+    band: tuple[float, float] = (0.5, 40.0)
+    before: int = 56
+    after: int = 72
+    neighbours: int = 32
+    near: int = 8
+    far: int = 64
+    lost_lead_mv: float = 0.02
+    leads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.rate != WORKING_RATE:
+            raise ModelError(
+                f"preprocessing at {self.rate} Hz asked for; this ecgtune works at {WORKING_RATE} Hz"
+            )
+        if not (0 < self.before <= WIDEST[0] and 0 < self.after <= WIDEST[1]):
+            raise ModelError(
+                f"windows of {self.before} + {self.after} samples asked for; "
+                f"at most {WIDEST[0]} + {WIDEST[1]}"
+            )
+
+    @property
+    def width(self) -> int:
+        """Samples of a window."""
+        return self.before + self.after
+
+    @property
+    def reach(self) -> int:
+        """Beats on either side that the inputs of one beat depend on."""
+        return max(2 * self.neighbours, self.near + self.far + 2)
+
+    @property
+    def channels(self) -> int:
+        """Channels of each beat's input: every lead's window and its typical beat."""
+        return 2 * self.leads
+
+    @property
+    def rhythm_features(self) -> tuple[str, ...]:
+        """Names of the RR features."""
+        return FEATURES
+
+    def inputs(self, windows: Floats, at: NDArray[np.integer]) -> tuple[Floats, Floats]:
+        """Prepare successive beats of one recording.
+
+        Parameters
+        ----------
+        windows
+            mV, [n, leads, width].
+        at
+            Fiducials at the working rate, [n], ascending.
+
+        Returns
+        -------
+        beats
+            float32 [n, channels, width]: scaled windows, then typical beats.
+        rhythm
+            float32 [n, len(rhythm_features)].
+        """
+        scaled = scale_windows(windows, self.before, self.neighbours, self.lost_lead_mv)
+        beats = np.concatenate([scaled, typical_beats(scaled, self.neighbours)], axis=1)
+        return beats, rr_features(at, self.near, self.far)
+
+    def to_card(self) -> dict[str, Any]:
+        """Return the parameters as plain types."""
+        return asdict(self) | {"band": list(self.band)}
+
+    @classmethod
+    def from_card(cls, card: dict[str, Any]) -> "Preprocessing":
+        """Read the parameters of a card.
+
+        Raises
+        ------
+        ModelError
+            On parameters that this version does not know.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := set(card) - known:
+            raise ModelError(
+                f"preprocessing {', '.join(sorted(unknown))} unknown: the model needs a newer ecgtune"
+            )
+        return cls(**(card | {"band": tuple(card.get("band", cls.band))}))

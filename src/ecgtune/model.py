@@ -1,0 +1,262 @@
+"""A model is a folder: ``card.json`` (all that must be known to use it) and ``model.onnx``.
+
+``weights.safetensors`` lies beside them for further training. Nothing in a model folder is pickled.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune.beats.preprocessing import Preprocessing
+from ecgtune.errors import ModelError
+from ecgtune.labels import CLASSES
+from ecgtune.record import Record
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+FORMAT = 1
+"""Version of the model folder; a card with a larger one needs a newer ecgtune."""
+
+SEGMENT = 2048
+"""Beats that the network sees in one go, beside those it needs on either side."""
+
+CARD, ONNX, WEIGHTS = "card.json", "model.onnx", "weights.safetensors"
+
+_PREFERRED_LEADS = (
+    "MLII",
+    "II",
+    "V1",
+    "MV1",
+    "V5",
+    "MV5",
+    "V2",
+    "V4",
+    "MV2",
+    "V6",
+    "V3",
+    "MLIII",
+    "III",
+    "I",
+)
+
+_REQUIRED = ("format", "name", "version", "architecture", "classes", "preprocessing", "reach", "onnx_sha256")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model, ready to predict.
+
+    Parameters
+    ----------
+    card
+        The model card: architecture, classes, preprocessing, training records, protocol, split hash,
+        metrics, licence.
+    folder
+        Where it was loaded from.
+    """
+
+    card: dict[str, Any]
+    folder: Path
+    preprocessing: Preprocessing = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name and version, as outputs quote it."""
+        return f"{self.card['name']} {self.card['version']}"
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of ``model.onnx``."""
+        return str(self.card["onnx_sha256"])
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Patients (``mitdb/208``) whose recordings the model was trained on."""
+        return frozenset(self.card.get("training", {}).get("patients", ()))
+
+    @property
+    def reach(self) -> int:
+        """Beats on either side that the label of one beat depends on."""
+        return self.preprocessing.reach + int(self.card["reach"])
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        # One thread a recording: recordings are labelled side by side, and sums keep their order.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            return ort.InferenceSession(
+                str(self.folder / ONNX), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(
+                f"{self.folder / ONNX}: cannot be loaded: {reason}; export the model again"
+            ) from error
+
+    def predict(self, windows: Floats, at: Ints) -> Floats:
+        """Class probabilities of all beats of one recording.
+
+        Parameters
+        ----------
+        windows
+            mV at the working rate, [n, leads, width], as `ecgtune.beats` cuts them.
+        at
+            Fiducials at the working rate, [n], ascending.
+
+        Returns
+        -------
+        ndarray
+            float32 [n, 5], rows sum to one.
+        """
+        predictor = Predictor(self)
+        pieces = [*predictor.push(at, windows), *predictor.finish()]
+        if not pieces:
+            return np.empty((0, len(CLASSES)), dtype=np.float32)
+        return np.concatenate([probability for _, probability in pieces])
+
+    def run(self, beats: Floats, rhythm: Floats) -> Floats:
+        """Run the network on prepared inputs: float32 [n, 5]."""
+        (probability,) = self._session.run(["probability"], {"beats": beats, "rhythm": rhythm})
+        result: Floats = probability
+        return result
+
+
+def preferred_leads(record: Record, usable: Sequence[int], most: int) -> tuple[int, ...]:
+    """Pick the leads that a model reads, the usual leads of ambulatory recordings first.
+
+    Parameters
+    ----------
+    record
+        The recording.
+    usable
+        Indices of its leads that carry signal.
+    most
+        How many leads the model reads.
+    """
+
+    def rank(lead: int) -> tuple[int, int]:
+        name = record.leads[lead]
+        known = name in _PREFERRED_LEADS
+        return (_PREFERRED_LEADS.index(name) if known else len(_PREFERRED_LEADS), lead)
+
+    return tuple(sorted(usable, key=rank)[:most])
+
+
+class Predictor:
+    """Predicts beats as they come; how they are handed over does not change a digit.
+
+    The network always sees the same segments: `SEGMENT` beats counted from the recording's first, and
+    `Model.reach` beats on either side. Memory holds one segment.
+    """
+
+    def __init__(self, model: Model) -> None:
+        how = model.preprocessing
+        self._model = model
+        self._first = 0
+        self._next = 0
+        self._at = np.empty(0, dtype=np.int64)
+        self._windows = np.empty((0, how.leads, how.width), dtype=np.float32)
+
+    def push(self, at: Ints, windows: Floats) -> list[tuple[Ints, Floats]]:
+        """Take further beats; return positions and probabilities of the segments that they complete."""
+        if len(at):
+            self._at = np.concatenate([self._at, at])
+            self._windows = np.concatenate([self._windows, windows])
+        done = []
+        while self._first + len(self._at) >= self._next + SEGMENT + self._model.reach:
+            done.append(self._segment(SEGMENT))
+        return done
+
+    def finish(self) -> list[tuple[Ints, Floats]]:
+        """Predict what is left at the end of the recording."""
+        done = []
+        while (left := self._first + len(self._at) - self._next) > 0:
+            done.append(self._segment(min(left, SEGMENT)))
+        return done
+
+    def _segment(self, length: int) -> tuple[Ints, Floats]:
+        reach = self._model.reach
+        begin = self._next - self._first
+        low, high = max(0, begin - reach), min(len(self._at), begin + length + reach)
+        beats, rhythm = self._model.preprocessing.inputs(self._windows[low:high], self._at[low:high])
+        probability = self._model.run(beats, rhythm)[begin - low : begin - low + length]
+        at = self._at[begin : begin + length]
+        self._next += length
+        drop = max(0, self._next - reach - self._first)
+        self._first += drop
+        self._at, self._windows = self._at[drop:], self._windows[drop:].copy()
+        return at, probability
+
+
+def pretrained_folder() -> Path:
+    """Folder of the models that ship with ecgtune."""
+    return Path(str(files("ecgtune"))) / "pretrained"
+
+
+def list_models() -> list[str]:
+    """Names of the models that ship with ecgtune."""
+    return sorted(path.parent.name for path in pretrained_folder().glob(f"*/{CARD}"))
+
+
+def load_model(model: str | Path = "default") -> Model:
+    """Load a model by name (one that ships with ecgtune) or from a folder.
+
+    Raises
+    ------
+    ModelError
+        Where the folder is missing, incomplete, damaged, or of a newer format.
+    """
+    folder = pretrained_folder() / model if str(model) in list_models() else Path(model)
+    if not folder.is_dir():
+        raise ModelError(
+            f"{model}: no such model; give a folder or one of: {', '.join(list_models()) or 'none ships'}"
+        )
+    for name in (CARD, ONNX):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder}: {name} is missing; a model folder holds {CARD} and {ONNX}")
+    card = read_card(folder)
+    digest = hashlib.sha256((folder / ONNX).read_bytes()).hexdigest()
+    if digest != card["onnx_sha256"]:
+        raise ModelError(
+            f"{folder / ONNX}: does not belong to its card (SHA-256 differs); export the model again"
+        )
+    return Model(card, folder, Preprocessing.from_card(card["preprocessing"]))
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read and check a model card.
+
+    Raises
+    ------
+    ModelError
+        Where it is no JSON, lacks a field, or is of a newer format.
+    """
+    path = folder / CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}; train or export the model again") from error
+    if not isinstance(card, dict) or (missing := [name for name in _REQUIRED if name not in card]):
+        lacking = ", ".join(missing) if isinstance(card, dict) else "everything"
+        raise ModelError(f"{path}: lacks {lacking}; train or export the model again")
+    if card["format"] > FORMAT:
+        raise ModelError(
+            f"{path}: format {card['format']}; this ecgtune reads up to {FORMAT}: upgrade ecgtune"
+        )
+    if tuple(card["classes"]) != CLASSES:
+        raise ModelError(f"{path}: classes {card['classes']}; this ecgtune labels {' '.join(CLASSES)}")
+    return card

@@ -1,0 +1,120 @@
+"""The estimator: skorch around a network that labels sequences of beats."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochScoring
+from torch import Tensor, nn
+
+from ecgtune.labels import CLASSES
+from ecgtune.training.sequences import IGNORED, Excerpts
+
+SCORED = ("N", "S", "V")
+"""Classes of the macro-F1 by which epochs are chosen; F and Q are too few for it in mitdb."""
+
+
+class SequenceLoss(nn.Module):
+    """Weighted cross-entropy over all beats of a batch of sequences, without the ignored ones."""
+
+    def __init__(self, weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.loss = nn.CrossEntropyLoss(weight=weight, ignore_index=IGNORED, label_smoothing=label_smoothing)
+
+    def forward(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Mean loss of logits [batch, beats, classes] against labels [batch, beats]."""
+        loss: Tensor = self.loss(logits.flatten(0, 1), label.flatten())
+        return loss
+
+
+def class_weights(labels: Sequence[Tensor], power: float, fewest: int = 20) -> Tensor:
+    """Weights that grow as a class gets rare: (most frequent / this)^power, float32 [classes].
+
+    A class with fewer than ``fewest`` beats is weighted as if it had as many.
+    """
+    counts = torch.zeros(len(CLASSES))
+    for label in labels:
+        counts += torch.bincount(label[label != IGNORED], minlength=len(CLASSES))
+    return (counts.max() / counts.clamp(min=fewest)) ** power
+
+
+def confusion(net: NeuralNet, dataset: Excerpts) -> NDArray[np.int64]:
+    """Confusion matrix [true, predicted] of a network over a dataset."""
+    matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
+    for inputs, label in net.get_iterator(dataset, training=False):
+        predicted = net.evaluation_step((inputs, label), training=False).argmax(2)
+        known = label != IGNORED
+        np.add.at(matrix, (label[known].numpy(), predicted[known].numpy()), 1)
+    return matrix
+
+
+def macro_f1(matrix: NDArray[np.int64], classes: Sequence[str] = SCORED) -> float:
+    """Mean F1 of the classes that are there."""
+    scores = []
+    for name in classes:
+        i = CLASSES.index(name)
+        if matrix[i].sum():
+            scores.append(2 * matrix[i, i] / (matrix[i].sum() + matrix[:, i].sum()))
+    return float(np.mean(scores)) if scores else math.nan
+
+
+class Schedule(Callback):  # type: ignore[misc]
+    """Seed and learning rate of each epoch, from its number alone.
+
+    A run that is resumed therefore goes on exactly as one that was never interrupted. The rate rises over
+    the first tenth of the epochs and falls to zero along a cosine.
+    """
+
+    def __init__(self, seed: int, epochs: int, lr: float) -> None:
+        self.seed = seed
+        self.epochs = epochs
+        self.lr = lr
+
+    def on_epoch_begin(self, net: NeuralNet, **_: Any) -> None:
+        """Set both for the epoch that begins."""
+        done = len(net.history) - 1
+        torch.manual_seed(1000 * self.seed + done)
+        rise = max(1, self.epochs // 10)
+        if done < rise:
+            share = (done + 1) / rise
+        else:
+            share = 0.5 * (1 + math.cos(math.pi * (done - rise) / max(1, self.epochs - rise)))
+        for group in net.optimizer_.param_groups:
+            group["lr"] = self.lr * share
+
+
+class KeepRun(Callback):  # type: ignore[misc]
+    """Write the state after every epoch, and the weights of the best one.
+
+    Parameters
+    ----------
+    folder
+        Where ``last-*`` and ``best.pt`` go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_epoch_end(self, net: NeuralNet, **_: Any) -> None:
+        """Save through temporary names; the history goes last, so that it never runs ahead of the weights."""
+        if net.history[-1].get("macro_f1_best", True):
+            net.save_params(f_params=self.folder / "best.pt")
+        for kind in ("params", "optimizer", "history"):
+            path = self.folder / f"last-{kind}.{'json' if kind == 'history' else 'pt'}"
+            part = path.with_suffix(path.suffix + ".part")
+            net.save_params(**{f"f_{kind}": part})
+            part.replace(path)
+
+
+def macro_f1_scoring() -> EpochScoring:
+    """Epoch scoring by `macro_f1` on the validation side; larger is better."""
+
+    def score(net: NeuralNet, dataset: Excerpts, _: Any = None) -> float:
+        return macro_f1(confusion(net, dataset))
+
+    return EpochScoring(score, name="macro_f1", lower_is_better=False, use_caching=False)

@@ -1,0 +1,27 @@
+"""Networks by name; a model card names one and holds its arguments."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from ecgtune.errors import ModelError
+from ecgtune.training.networks.beat_sequence import BeatSequence
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"beat-sequence": BeatSequence}
+
+
+def build_network(name: str, **arguments: Any) -> nn.Module:
+    """Build a network with fresh weights.
+
+    Raises
+    ------
+    ModelError
+        On an unknown name.
+    """
+    if name not in NETWORKS:
+        raise ModelError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
+    return NETWORKS[name](**arguments)
+
+
+__all__ = ["NETWORKS", "BeatSequence", "build_network"]

@@ -1,0 +1,105 @@
+"""The default network: an encoder of single beats, then a temporal network over successive beats."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class BeatEncoder(nn.Module):
+    """Convolutions with stride two over one beat's window, to a vector.
+
+    Parameters
+    ----------
+    channels
+        Input channels (`Preprocessing.channels`).
+    width
+        Samples of a window.
+    filters
+        Channels of each convolution.
+    size
+        Length of the vector.
+    dropout
+        Before the last layer.
+    """
+
+    def __init__(self, channels: int, width: int, filters: Sequence[int], size: int, dropout: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        previous = channels
+        for i, wide in enumerate(filters):
+            kernel = 7 if i == 0 else 5
+            layers += [
+                nn.Conv1d(previous, wide, kernel, stride=2, padding=kernel // 2, bias=False),
+                nn.BatchNorm1d(wide),
+                nn.ReLU(),
+            ]
+            previous = wide
+            width = -(-width // 2)
+        self.convolutions = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.vector = nn.Linear(previous * width, size)
+
+    def forward(self, beats: Tensor) -> Tensor:
+        """Encode beats [n, channels, width] to [n, size]."""
+        return torch.relu(self.vector(self.dropout(self.convolutions(beats).flatten(1))))
+
+
+class BeatSequence(nn.Module):
+    """Class of every beat from its own window, its rhythm, and the beats around it.
+
+    Parameters
+    ----------
+    channels, width
+        Of each beat's input.
+    rhythm
+        Number of RR features.
+    classes
+        Number of classes.
+    filters, size
+        Of the beat encoder.
+    hidden
+        Channels of the temporal network.
+    dilations
+        Of its residual convolutions of three beats; their sum is `reach`.
+    dropout
+        In the temporal network; half as much in the encoder.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        rhythm: int,
+        classes: int = 5,
+        filters: Sequence[int] = (16, 32, 32),
+        size: int = 32,
+        hidden: int = 48,
+        dilations: Sequence[int] = (1, 2, 4),
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.reach = sum(dilations)
+        self.encoder = BeatEncoder(channels, width, filters, size, dropout / 2)
+        self.enter = nn.Conv1d(size + rhythm, hidden, 1)
+        self.steps = nn.ModuleList(nn.Conv1d(hidden, hidden, 3, padding=d, dilation=d) for d in dilations)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) for _ in dilations)
+        self.dropout = nn.Dropout(dropout)
+        self.leave = nn.Conv1d(hidden, classes, 1)
+
+    def forward(self, beats: Tensor, rhythm: Tensor) -> Tensor:
+        """Logits [batch, beats, classes] of sequences.
+
+        Parameters
+        ----------
+        beats
+            [batch, beats, channels, width].
+        rhythm
+            [batch, beats, features].
+        """
+        encoded = self.encoder(beats.flatten(0, 1)).unflatten(0, beats.shape[:2])
+        hidden = torch.relu(self.enter(torch.cat([encoded, rhythm], 2).transpose(1, 2)))
+        for step, norm in zip(self.steps, self.norms, strict=True):
+            hidden = hidden + torch.relu(norm(step(self.dropout(hidden))))
+        logits: Tensor = self.leave(self.dropout(hidden)).transpose(1, 2)
+        return logits
