@@ -112,6 +112,8 @@ def looks_like_annotations(path: Path) -> bool:
         return False
     words = np.frombuffer(content, dtype="<u2")
     header, end = _header_words(words)
+    if end is not None and words[end:].any():
+        return False
     code = (words >> 10)[:end][header[:end]]
     return len(code) == 0 or bool(code[0] <= _SKIP and not ((code > _LAST_CODE) & (code < _SKIP)).any())
 

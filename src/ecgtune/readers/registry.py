@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ecgtune.errors import RecordError
+from ecgtune.readers.array import read_npy, read_npz
+from ecgtune.readers.edf import read_edf
+from ecgtune.readers.text import read_table
 from ecgtune.readers.wfdb import read_wfdb
 from ecgtune.record import Record
 
@@ -30,5 +33,10 @@ def _self_describing(read: Callable[[Path], Record]) -> Reader:
 
 READERS: dict[str, Reader] = {
     ".hea": _self_describing(read_wfdb),
+    ".edf": _self_describing(read_edf),
+    ".csv": read_table,
+    ".tsv": read_table,
+    ".npy": read_npy,
+    ".npz": read_npz,
 }
 """Readers by extension, in lower case."""

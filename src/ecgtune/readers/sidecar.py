@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from ecgtune.errors import RecordError
 from ecgtune.readers.leads import lead_names, millivolts
+from ecgtune.record import FloatArray, Record, SignalSource
+
+_LARGEST_DEVIATION = 50.0
+"""Median absolute deviation in mV that no ECG has."""
 
 SIDECAR_KEYS = frozenset({"fs", "leads", "units", "start", "patient"})
 
@@ -93,3 +99,76 @@ def _load(path: Path) -> dict[str, object]:
     if not isinstance(content, dict):
         raise RecordError(f"{path}: holds no JSON object; correct or remove it")
     return content
+
+
+def described_record(
+    path: Path,
+    told: Description,
+    source: SignalSource,
+    n_samples: int,
+    n_leads: int,
+    *,
+    fs: float | None = None,
+    names: Sequence[str] | None = None,
+) -> Record:
+    """Make the record of a file and what is told of it.
+
+    Parameters
+    ----------
+    path, told, source, n_samples, n_leads
+        The file, what `describe` found, the signal and its size.
+    fs, names
+        Rate in Hz and lead names that the file itself gives; ``told`` wins.
+
+    Raises
+    ------
+    RecordError
+        Where the rate is unknown, there is no sample, or names and leads differ in number.
+    """
+    rate = told.fs if told.fs is not None else fs
+    if rate is None:
+        raise RecordError(
+            f"{path}: the rate is unknown; give fs, or write it to {path.stem}.json beside it, "
+            'as {"fs": 250} for 250 Hz'
+        )
+    if n_samples == 0 or n_leads == 0:
+        raise RecordError(f"{path}: the recording holds no samples; leave it out")
+    leads = told.leads or lead_names(names if names is not None else [""] * n_leads)
+    if len(leads) != n_leads:
+        raise RecordError(
+            f"{path}: {len(leads)} lead names ({', '.join(leads)}) for {n_leads} leads; give one name each"
+        )
+    return Record(
+        name=path.stem,
+        fs=rate,
+        leads=leads,
+        n_samples=n_samples,
+        source=source,
+        patient=told.patient or path.stem,
+        start=told.start,
+        path=path,
+    )
+
+
+def check_plausible(path: Path, values: FloatArray, told: Description) -> None:
+    """Refuse values that cannot be mV where no unit was told: they are likely uV or ADC units.
+
+    Parameters
+    ----------
+    path
+        The recording, for the message.
+    values
+        Some of its samples, [samples, leads].
+    told
+        What `describe` found.
+    """
+    if told.units is not None:
+        return
+    for lead, column in enumerate(values.T):
+        finite = column[np.isfinite(column)]
+        deviation = float(np.median(np.abs(finite - np.median(finite)))) if len(finite) else 0.0
+        if deviation > _LARGEST_DEVIATION:
+            raise RecordError(
+                f"{path}: lead {lead}: typical deviation {deviation:.3g}, too much for mV; "
+                "give the units (uV?)"
+            )

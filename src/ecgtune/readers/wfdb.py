@@ -9,7 +9,7 @@ import numpy as np
 
 from ecgtune.errors import RecordError
 from ecgtune.readers.annotations import AnnotationsBeside
-from ecgtune.readers.leads import ecg_signals, lead_names
+from ecgtune.readers.leads import ecg_signals, is_ecg, lead_names
 from ecgtune.readers.wfdb_header import Header, read_header
 from ecgtune.readers.wfdb_signals import open_signals
 from ecgtune.record import FloatArray, Record, SignalSource
@@ -64,7 +64,7 @@ def _open_segment(header: Header) -> tuple[SignalSource, tuple[str, ...], int]:
 class _Segment:
     """A piece of a multi-segment record: where its leads go, and where it starts."""
 
-    source: SignalSource | None
+    source: SignalSource
     columns: list[int]
     start: int
     stop: int
@@ -85,64 +85,37 @@ class SegmentsSource:
             if segment.start >= stop:
                 break
             low, high = max(start, segment.start), min(stop, segment.stop)
-            if segment.source is not None and high > low:
-                piece = segment.source.read(low - segment.start, high - segment.start)
-                out[low - start : high - start, segment.columns] = piece
+            piece = segment.source.read(low - segment.start, high - segment.start)
+            out[low - start : high - start, segment.columns] = piece
         return out
 
 
 def _open_segments(header: Header) -> tuple[SignalSource, tuple[str, ...], int]:
     """Open a multi-segment record; a first segment of length 0 is the layout of a variable one."""
     members = [
-        (None if name == "~" else read_header(header.path.with_name(f"{name}.hea")), length)
-        for name, length in header.segments
+        (None if name == "~" else _segment_header(header, name), length) for name, length in header.segments
     ]
-    parts = [segment for segment, _ in members if segment is not None]
-    if not parts:
+    reference = next((member for member, _ in members if member is not None), None)
+    if reference is None:
         raise RecordError(f"{header.path}: every segment is a gap; leave it out")
-    for segment in parts:
-        if segment.segments:
-            raise RecordError(
-                f"{segment.path}: a segment of {header.path.name} has segments itself; list them there"
-            )
-        if not np.isclose(segment.fs, header.fs):
-            raise RecordError(
-                f"{segment.path}: segment of {segment.fs:g} Hz in a record of {header.fs:g} Hz; "
-                "correct the header"
-            )
-    variable = members[0][1] == 0
-    reference = parts[0]
     names = [signal.name for signal in reference.signals]
     chosen = ecg_signals(str(header.path), names, [signal.units for signal in reference.signals])
     wanted = [names[i] for i in chosen]
+    variable = members[0][1] == 0
 
     pieces = []
     ends = accumulate(length for _, length in members)
     for (member, length), end in zip(members, ends, strict=True):
-        if length == 0:
+        if member is None or length == 0:
             continue
-        source: SignalSource | None = None
-        columns: list[int] = []
-        if member is not None:
-            picked = chosen if not variable else _matching(wanted, member)
-            columns = [column for column, i in enumerate(picked) if i is not None]
-            signals = [i for i in picked if i is not None]
-            if not variable and max(signals) >= len(member.signals):
-                raise RecordError(
-                    f"{member.path}: has fewer signals than {reference.path.name}; correct the header"
-                )
-            if signals:
-                source, there = open_signals(member, signals)
-                if there < length:
-                    raise RecordError(
-                        f"{header.path}: header says {length} samples for {member.path.name}, which holds "
-                        f"{there}; correct the header or replace the segment"
-                    )
-        pieces.append(_Segment(source, columns, end - length, end))
-    n_samples = pieces[-1].stop if pieces else 0
+        picked = _matching(wanted, member) if variable else dict(enumerate(chosen))
+        if picked:
+            source = _open_member(header, member, list(picked.values()), length)
+            pieces.append(_Segment(source, list(picked), end - length, end))
+    n_samples = sum(length for _, length in members)
     if n_samples == 0:
         raise RecordError(f"{header.path}: the record holds no samples; leave it out")
-    if header.n_frames is not None and header.n_frames != n_samples:
+    if header.n_frames not in (None, n_samples):
         raise RecordError(
             f"{header.path}: header says {header.n_frames} samples, its segments hold {n_samples}; "
             "correct the header"
@@ -150,12 +123,39 @@ def _open_segments(header: Header) -> tuple[SignalSource, tuple[str, ...], int]:
     return SegmentsSource(pieces, len(chosen)), lead_names(wanted), n_samples
 
 
-def _matching(wanted: list[str], segment: Header) -> list[int | None]:
-    """Signals of a segment by name, each used once, so that repeated names keep their order."""
-    free = {i: signal.name for i, signal in enumerate(segment.signals)}
-    picked: list[int | None] = []
-    for name in wanted:
+def _segment_header(header: Header, name: str) -> Header:
+    member = read_header(header.path.with_name(f"{name}.hea"))
+    if member.segments:
+        raise RecordError(f"{member.path}: a segment of {header.path.name} has segments; list them there")
+    if not np.isclose(member.fs, header.fs):
+        raise RecordError(
+            f"{member.path}: {member.fs:g} Hz in a record of {header.fs:g} Hz; correct the wrong header"
+        )
+    return member
+
+
+def _open_member(header: Header, member: Header, signals: list[int], length: int) -> SignalSource:
+    if max(signals) >= len(member.signals):
+        raise RecordError(
+            f"{member.path}: {len(member.signals)} signals, fewer than the first segment has; "
+            "correct the header"
+        )
+    source, there = open_signals(member, signals)
+    if there < length:
+        raise RecordError(
+            f"{header.path}: header says {length} samples for {member.path.name}, which holds {there}; "
+            "correct the header or replace the segment"
+        )
+    return source
+
+
+def _matching(wanted: list[str], member: Header) -> dict[int, int]:
+    """Signal of a segment for each lead that it has, by name; repeated names keep their order."""
+    free = {i: signal.name for i, signal in enumerate(member.signals) if is_ecg(signal.name, signal.units)}
+    picked = {}
+    for lead, name in enumerate(wanted):
         match = next((i for i, other in free.items() if other == name), None)
-        free.pop(match, None)  # type: ignore[arg-type]
-        picked.append(match)
+        if match is not None:
+            picked[lead] = match
+            del free[match]
     return picked

@@ -1,0 +1,174 @@
+"""EDF and EDF+C recordings, through edfio (extra ``formats``)."""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+
+from ecgtune.errors import MissingExtraError, RecordError
+from ecgtune.readers.leads import ecg_signals, lead_names, millivolts
+from ecgtune.record import Annotations, FloatArray, LazyAnnotations, Record
+
+if TYPE_CHECKING:
+    from edfio import Edf, EdfSignal
+
+ANNOTATOR = "edf"
+"""Name under which the notes of an EDF+ file are found in ``Record.annotations``."""
+
+
+def read_edf(path: Path) -> Record:
+    """Open an EDF or continuous EDF+ recording.
+
+    Parameters
+    ----------
+    path
+        The ``.edf`` file.
+
+    Returns
+    -------
+    Record
+        Leads are the signals whose label starts with ``ECG`` or ``EKG``, as the EDF standard names them;
+        where there is none, all signals in uV, mV or V that are not named as something else (EEG,
+        respiration, ...). Where their rates differ, those of the most common rate, and of equally common
+        ones those of the highest. Notes of EDF+ are the annotator ``edf``: symbol ``"`` with the text in
+        ``aux``. EDF has no code for a missing sample, so there is no NaN.
+
+    Raises
+    ------
+    RecordError
+        Where the file is damaged, shorter than its header says, discontinuous (EDF+D), or holds no ECG.
+    MissingExtraError
+        Where edfio is not installed.
+    """
+    edf = _open(path)
+    if edf.reserved.startswith("EDF+D"):
+        raise RecordError(
+            f"{path}: discontinuous recording (EDF+D), whose gaps would be lost; "
+            "split it at its gaps into EDF+C files"
+        )
+    signals = _ecg(path, edf)
+    per_record = signals[0].samples_per_data_record
+    duration = edf.data_record_duration
+    if duration <= 0 or edf.num_data_records == 0:
+        raise RecordError(f"{path}: the recording holds no samples; leave it out")
+    n_samples = edf.num_data_records * per_record
+    fs = per_record / duration
+    loaders = {}
+    if edf.reserved.startswith("EDF+C"):
+        loaders[ANNOTATOR] = lambda: _notes(path, edf, fs)
+    return Record(
+        name=path.stem,
+        fs=fs,
+        leads=lead_names([signal.label for signal in signals]),
+        n_samples=n_samples,
+        source=EdfSource(path, signals, fs),
+        patient=path.stem,
+        start=_start(edf),
+        annotations=LazyAnnotations(loaders),
+        path=path,
+    )
+
+
+@dataclass(frozen=True)
+class EdfSource:
+    """Signals of one rate of an EDF file, which stays on disk."""
+
+    path: Path
+    signals: list["EdfSignal"]
+    fs: float
+
+    def read(self, start: int, stop: int) -> FloatArray:
+        """Samples ``start`` to ``stop`` in mV, float32 [samples, leads]."""
+        out = np.empty((len(self.signals), stop - start), dtype=np.float32)
+        if stop == start:
+            return out.T
+        for row, signal in zip(out, self.signals, strict=True):
+            digital = signal.get_digital_slice(start / self.fs, stop / self.fs)
+            scale, offset = _calibration(signal)
+            row[:] = (digital - offset) * scale
+        return out.T
+
+
+def _open(path: Path) -> "Edf":
+    try:
+        import edfio
+    except ImportError:
+        raise MissingExtraError("edfio", "formats", f"{path}: reading EDF") from None
+    try:
+        with path.open("rb") as file:
+            announced = int(file.read(244)[236:])
+        with catch_warnings():
+            # edfio only warns of a file that was cut off; its length is compared below.
+            simplefilter("ignore")
+            edf = edfio.read_edf(path, header_encoding="latin-1")
+    except Exception as error:
+        # edfio lets whatever a damaged header provokes through: ValueError, UnicodeError, ZeroDivisionError.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RecordError(f"{path}: cannot be read as EDF: {reason}; replace it with a whole copy") from error
+    # -1 stands for a recording whose length was not known when the header was written.
+    if announced not in (-1, edf.num_data_records):
+        raise RecordError(
+            f"{path}: header says {announced} data records, the file holds {edf.num_data_records}; "
+            "replace it with a whole copy"
+        )
+    return edf
+
+
+def _ecg(path: Path, edf: "Edf") -> list["EdfSignal"]:
+    signals = edf.signals
+    chosen = [
+        signals[i]
+        for i in ecg_signals(
+            str(path), [signal.label for signal in signals], [signal.physical_dimension for signal in signals]
+        )
+    ]
+    named = [signal for signal in chosen if signal.label.upper().startswith(("ECG", "EKG"))]
+    chosen = named or chosen
+    rates = Counter(signal.samples_per_data_record for signal in chosen)
+    rate = max(rates, key=lambda samples: (rates[samples], samples))
+    chosen = [signal for signal in chosen if signal.samples_per_data_record == rate]
+    for signal in chosen:
+        low, high = signal.physical_range
+        if signal.digital_min >= signal.digital_max or not np.isfinite([low, high]).all() or low == high:
+            raise RecordError(
+                f"{path}: lead {signal.label}: physical range {low:g} to {high:g} for digital range "
+                f"{signal.digital_min} to {signal.digital_max}; correct the header"
+            )
+    return chosen
+
+
+def _calibration(signal: "EdfSignal") -> tuple[float, float]:
+    """Size of a digital unit in mV, and the digital value of 0 mV."""
+    step = (signal.physical_max - signal.physical_min) / (signal.digital_max - signal.digital_min)
+    offset = signal.digital_max - signal.physical_max / step
+    return step * (millivolts(signal.physical_dimension) or 1.0), offset
+
+
+def _notes(path: Path, edf: "Edf", fs: float) -> Annotations:
+    try:
+        notes = edf.annotations
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RecordError(f"{path}: EDF+ annotations cannot be read: {reason}; correct the file") from error
+    return Annotations(
+        np.array([round(note.onset * fs) for note in notes], dtype=np.int64),
+        np.array(['"'] * len(notes), dtype=np.str_),
+        np.array([note.text for note in notes], dtype=np.str_),
+    )
+
+
+def _start(edf: "Edf") -> datetime | None:
+    """Time of the first sample; where the date was removed, on 1 January 1900 as in WFDB records."""
+    with catch_warnings():
+        simplefilter("ignore")
+        with suppress(ValueError):
+            try:
+                return edf.startdatetime
+            except Exception:
+                return datetime.combine(date(1900, 1, 1), edf.starttime)
+    return None
