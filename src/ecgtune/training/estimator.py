@@ -1,7 +1,7 @@
 """The estimator: skorch around a network that labels sequences of beats."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,26 +89,53 @@ class Schedule(Callback):  # type: ignore[misc]
 
 
 class KeepRun(Callback):  # type: ignore[misc]
-    """Write the state after every epoch, and the weights of the best one.
+    """Write the state after every epoch and the weights of the best one; stop when none gets better.
+
+    What it decides comes from the history alone, which a resumed run has read back.
 
     Parameters
     ----------
     folder
         Where ``last-*`` and ``best.pt`` go.
+    patience
+        Epochs without a better macro-F1 after which training stops.
+    tell
+        Called with a line for each epoch.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: int, tell: Callable[[str], None]) -> None:
         self.folder = folder
+        self.patience = patience
+        self.tell = tell
 
     def on_epoch_end(self, net: NeuralNet, **_: Any) -> None:
         """Save through temporary names; the history goes last, so that it never runs ahead of the weights."""
-        if net.history[-1].get("macro_f1_best", True):
-            net.save_params(f_params=self.folder / "best.pt")
-        for kind in ("params", "optimizer", "history"):
-            path = self.folder / f"last-{kind}.{'json' if kind == 'history' else 'pt'}"
-            part = path.with_suffix(path.suffix + ".part")
-            net.save_params(**{f"f_{kind}": part})
-            part.replace(path)
+        scores = net.history[:, SCORE] if SCORE in net.history[-1] else None
+        best = best_epoch(scores) if scores else len(net.history)
+        if best == len(net.history):
+            self._save(net, "params", "best.pt")
+        self._save(net, "params", "last-params.pt")
+        self._save(net, "optimizer", "last-optimizer.pt")
+        self._save(net, "history", "last-history.json")
+        row = net.history[-1]
+        scored = f"  {SCORE} {row[SCORE]:.4f}{' *' if best == len(net.history) else ''}" if scores else ""
+        self.tell(f"epoch {row['epoch']:3d}  loss {row['train_loss']:.4f}{scored}  {row['dur']:.1f} s")
+        if scores and len(scores) - best >= self.patience:
+            raise KeyboardInterrupt
+
+    def _save(self, net: NeuralNet, what: str, name: str) -> None:
+        part = self.folder / f"{name}.part"
+        net.save_params(**{f"f_{what}": part})
+        part.replace(self.folder / name)
+
+
+SCORE = "macro_f1"
+"""Name of the validation figure in the history."""
+
+
+def best_epoch(scores: Sequence[float]) -> int:
+    """Number (from 1) of the first epoch with the largest score."""
+    return int(np.argmax(scores)) + 1
 
 
 def macro_f1_scoring() -> EpochScoring:
@@ -117,4 +144,4 @@ def macro_f1_scoring() -> EpochScoring:
     def score(net: NeuralNet, dataset: Excerpts, _: Any = None) -> float:
         return macro_f1(confusion(net, dataset))
 
-    return EpochScoring(score, name="macro_f1", lower_is_better=False, use_caching=False)
+    return EpochScoring(score, name=SCORE, lower_is_better=False, use_caching=False)

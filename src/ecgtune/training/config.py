@@ -1,0 +1,119 @@
+"""What a training is given: one TOML file, every parameter in it."""
+
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ecgtune.beats import Preprocessing
+from ecgtune.errors import ModelError
+from ecgtune.training.sequences import Augmentation
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the network is fitted.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the training side.
+    patience
+        Epochs without a better macro-F1 on the validation side after which training stops.
+    batch, length
+        Excerpts in a batch, beats in an excerpt.
+    lr, weight_decay
+        Of AdamW; the rate is the largest of a cosine schedule.
+    class_weight
+        Power of the inverse class frequency that weights the loss.
+    label_smoothing
+        Of the cross-entropy.
+    refit
+        Whether the network is fitted once more on training and validation side together, for as many epochs
+        as were best, before it is tested.
+    """
+
+    epochs: int = 20
+    patience: int = 20
+    batch: int = 16
+    length: int = 64
+    lr: float = 0.004
+    weight_decay: float = 0.01
+    class_weight: float = 0.5
+    label_smoothing: float = 0.02
+    refit: bool = True
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole training.
+
+    Parameters
+    ----------
+    name, version, summary
+        Of the model.
+    network
+        Name and arguments of the network.
+    preprocessing, augmentation, training
+        See their classes.
+    """
+
+    name: str
+    version: str
+    summary: str
+    network: dict[str, Any]
+    preprocessing: Preprocessing
+    augmentation: Augmentation
+    training: TrainingOptions
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types, as JSON gives them back."""
+        return asdict(self) | {"preprocessing": self.preprocessing.to_card()}
+
+
+def load_config(name: str | Path) -> Config:
+    """Read a configuration by name (``default``) or from a TOML file.
+
+    Raises
+    ------
+    ModelError
+        Where it is not there, is no TOML, or holds parameters that nobody reads.
+    """
+    path = Path(str(files("ecgtune.training"))) / f"{name}.toml"
+    if not path.is_file():
+        path = Path(name)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = sorted(p.stem for p in Path(str(files("ecgtune.training"))).glob("*.toml"))
+        raise ModelError(
+            f"{name}: no such configuration; known: {', '.join(known)}, or a TOML file"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"{path}: is no TOML: {error}") from error
+    return make_config(content, str(path))
+
+
+def make_config(content: dict[str, Any], path: str) -> Config:
+    """Check the content of a configuration; see `load_config`."""
+    content = dict(content)
+    sections = {
+        "preprocessing": Preprocessing,
+        "augmentation": Augmentation,
+        "training": TrainingOptions,
+    }
+    made: dict[str, Any] = {}
+    for section, kind in sections.items():
+        given = dict(content.pop(section, {}))
+        known = {field.name for field in fields(kind)}
+        if unknown := set(given) - known:
+            raise ModelError(f"{path}: [{section}] knows no {', '.join(sorted(unknown))}")
+        made[section] = Preprocessing.from_card(given) if section == "preprocessing" else kind(**given)
+    for key in ("name", "version", "summary", "network"):
+        if key not in content:
+            raise ModelError(f"{path}: {key} is missing")
+        made[key] = content.pop(key)
+    if content:
+        raise ModelError(f"{path}: knows no {', '.join(sorted(content))}")
+    return Config(**made)

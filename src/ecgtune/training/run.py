@@ -1,0 +1,325 @@
+"""``ecgtune train``: from a configuration and a protocol to a tested model folder."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet
+from skorch.helper import predefined_split
+
+from ecgtune._version import __version__
+from ecgtune.beats import Beats
+from ecgtune.databases import CATALOGUE
+from ecgtune.errors import ModelError
+from ecgtune.evaluation.metrics import figures
+from ecgtune.files import make_folder, write_whole
+from ecgtune.labels import CLASSES
+from ecgtune.model import Model
+from ecgtune.splits import Split, make_folds, make_split
+from ecgtune.training.config import Config
+from ecgtune.training.estimator import (
+    SCORE,
+    KeepRun,
+    Schedule,
+    SequenceLoss,
+    best_epoch,
+    class_weights,
+    macro_f1_scoring,
+)
+from ecgtune.training.export import save_model
+from ecgtune.training.networks import build_network
+from ecgtune.training.sequences import Excerpts, prepare
+from ecgtune.training.tables import RecordKey, index_database, reference_table, rows_of, training_table
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training gives.
+
+    Parameters
+    ----------
+    model
+        The model, loaded from its folder.
+    matrices
+        Confusion matrix [true, predicted] of each test record, at the annotated positions.
+    metrics
+        What ``metrics.json`` holds.
+    """
+
+    model: Model
+    matrices: dict[RecordKey, NDArray[np.int64]]
+    metrics: dict[str, Any]
+
+
+def train(
+    config: Config,
+    out: Path,
+    *,
+    data: str = "mitdb",
+    protocol: str = "inter-patient",
+    seed: int = 0,
+    threads: int | None = None,
+    test: bool = True,
+    tell: Progress = lambda _: None,
+) -> TrainedModel:
+    """Train, choose the best epoch on the validation side, refit, export, and score the test side once.
+
+    The same call on a run folder that was interrupted goes on where it stopped and gives the same model.
+
+    Parameters
+    ----------
+    config
+        See `Config`.
+    out
+        Run folder: ``config.json``, ``split.json``, ``history.json``, checkpoints, ``model/``,
+        ``metrics.json``.
+    data
+        Database with reference annotations ``atr``.
+    protocol
+        See `ecgtune.splits`.
+    seed
+        Of the split, the weights and every random draw.
+    threads
+        Of torch; its own choice where not given.
+    test
+        Whether the test side is scored.
+    tell
+        Called with each line of progress.
+
+    Raises
+    ------
+    ModelError
+        Where the run folder holds another training.
+    """
+    began = time.perf_counter()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    make_folder(out)
+    index = index_database(data)
+    split = make_split(index, protocol, seed=seed)
+    _claim(out, config, split, seed)
+    write_whole(out / "split.json", json.dumps(split.describe(), indent=1) + "\n")
+
+    how = config.preprocessing
+    sides = ("train", "validate")
+    tell(f"reading {sum(len(split.records(side)) for side in sides)} records of {data}")
+    table = training_table(sorted({key for side in sides for key in split.records(side)}), how)
+    rows = {side: rows_of(table, index, getattr(split, side)) for side in sides}
+
+    net, epochs = _fit(config, table, rows["train"], rows["validate"], out / "choose", seed, tell)
+    if config.training.refit:
+        tell(f"refitting on training and validation side for {epochs} epochs")
+        every = np.concatenate([rows["train"], rows["validate"]])
+        net, _ = _fit(config, table, np.sort(every), None, out / "refit", seed, tell, epochs=epochs)
+    history = {part: json.loads((out / part / "last-history.json").read_text()) for part in _parts(config)}
+    write_whole(out / "history.json", json.dumps(history) + "\n")
+
+    metrics: dict[str, Any] = {"best_epoch": epochs, "validate": _best(history["choose"])}
+    card = _card(config, split, seed, data)
+    network = net.module_
+    model = save_model(network, card, out / "model")
+    matrices: dict[RecordKey, NDArray[np.int64]] = {}
+    if test:
+        tell(f"scoring the test side, {len(split.records('test'))} records, once")
+        matrices = score(model, reference_table(split.records("test"), how), index, split.test)
+        metrics["test"] = describe(matrices)
+        model = save_model(network, card | {"metrics": {protocol: metrics["test"]}}, out / "model")
+    metrics["wall_s"] = round(time.perf_counter() - began, 1)
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return TrainedModel(model, matrices, metrics)
+
+
+def score(
+    model: Model, table: Beats, index: Beats, rows: NDArray[np.integer]
+) -> dict[RecordKey, NDArray[np.int64]]:
+    """Confusion matrix of each record, of the beats of some rows of an index; the others are context."""
+    wanted = np.zeros(len(table), dtype=bool)
+    wanted[rows_of(table, index, rows)] = True
+    matrices = {}
+    for key in table.records():
+        own = table.of(*key)
+        predicted = model.predict(table.windows[own], table.at[own]).argmax(axis=1)
+        kept = wanted[own]
+        matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
+        np.add.at(matrix, (table.label[own][kept], predicted[kept]), 1)
+        matrices[key] = matrix
+    return matrices
+
+
+def describe(matrices: dict[RecordKey, NDArray[np.int64]]) -> dict[str, Any]:
+    """Pooled figures and the matrix of each record, as plain types."""
+    total = np.sum(list(matrices.values()), axis=0)
+    return {
+        "pooled": figures(total).to_dict(),
+        "matrix": total.tolist(),
+        "records": {"/".join(key): matrix.tolist() for key, matrix in matrices.items()},
+    }
+
+
+def _claim(out: Path, config: Config, split: Split, seed: int) -> None:
+    """Make the folder this training's, or refuse where it is another's."""
+    mine = json.dumps({"config": config.to_dict(), "split": split.hash, "seed": seed}, indent=1) + "\n"
+    path = out / "config.json"
+    if path.exists() and path.read_text() != mine:
+        raise ModelError(
+            f"{out}: holds a training with another configuration, split or seed; choose another --out"
+        )
+    write_whole(path, mine)
+
+
+def _parts(config: Config) -> tuple[str, ...]:
+    return ("choose", "refit") if config.training.refit else ("choose",)
+
+
+def _fit(
+    config: Config,
+    table: Beats,
+    train_rows: NDArray[np.integer],
+    validate_rows: NDArray[np.integer] | None,
+    folder: Path,
+    seed: int,
+    tell: Progress,
+    *,
+    epochs: int | None = None,
+) -> tuple[NeuralNet, int]:
+    """Fit from scratch or from where it stopped; return the network and the epochs that were best."""
+    options = config.training
+    how = config.preprocessing
+    planned = options.epochs if epochs is None else epochs
+    make_folder(folder)
+    train_set = Excerpts(prepare(table, train_rows, how), options.length, jitter=True)
+    validate_set = None
+    if validate_rows is not None:
+        validate_set = Excerpts(prepare(table, validate_rows, how), options.length, jitter=False)
+    torch.manual_seed(seed)
+    arguments = dict(config.network)
+    network = build_network(
+        arguments.pop("network"),
+        channels=how.channels,
+        width=how.width,
+        rhythm=len(how.rhythm_features),
+        **arguments,
+    )
+    callbacks: list[Any] = [("schedule", Schedule(seed, planned, options.lr))]
+    if validate_set is not None:
+        callbacks.append((SCORE, macro_f1_scoring()))
+    callbacks.append(("keep", KeepRun(folder, options.patience, tell)))
+    net = NeuralNet(
+        network,
+        SequenceLoss,
+        criterion__weight=class_weights(list(train_set.labels()), options.class_weight),
+        criterion__label_smoothing=options.label_smoothing,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=options.weight_decay,
+        lr=options.lr,
+        batch_size=options.batch,
+        iterator_train__shuffle=True,
+        iterator_train__collate_fn=config.augmentation,
+        train_split=None if validate_set is None else predefined_split(validate_set),
+        callbacks=callbacks,
+        callbacks__print_log=None,
+        verbose=0,
+    ).initialize()
+    if (folder / "last-history.json").exists():
+        net.load_params(
+            f_params=folder / "last-params.pt",
+            f_optimizer=folder / "last-optimizer.pt",
+            f_history=folder / "last-history.json",
+        )
+        tell(f"going on after epoch {len(net.history)}")
+    left = planned - len(net.history)
+    if left > 0 and not _stopped(net, options.patience):
+        net.partial_fit(train_set, epochs=left)
+    best = best_epoch(net.history[:, SCORE]) if validate_set is not None else planned
+    net.load_params(f_params=folder / ("best.pt" if validate_set is not None else "last-params.pt"))
+    return net, best
+
+
+def _stopped(net: NeuralNet, patience: int) -> bool:
+    if not net.history or SCORE not in net.history[-1]:
+        return False
+    scores = net.history[:, SCORE]
+    return len(scores) - best_epoch(scores) >= patience
+
+
+def _best(history: list[dict[str, Any]]) -> dict[str, Any]:
+    scores = [row[SCORE] for row in history]
+    best = best_epoch(scores)
+    return {SCORE: scores[best - 1], "epochs": len(scores)}
+
+
+def _card(config: Config, split: Split, seed: int, data: str) -> dict[str, Any]:
+    how = config.preprocessing
+    sides = ("train", "validate") if config.training.refit else ("train",)
+    return {
+        "name": config.name,
+        "version": config.version,
+        "summary": config.summary,
+        "ecgtune": __version__,
+        "classes": list(CLASSES),
+        "architecture": {
+            **config.network,
+            "channels": how.channels,
+            "width": how.width,
+            "rhythm": len(how.rhythm_features),
+        },
+        "preprocessing": how.to_card(),
+        "leads": "one or two; of more, the usual arrhythmia leads (MLII, II, V1, V5, ...) come first",
+        "looks_ahead": (
+            "each label depends on the recording's signal and beats up to "
+            f"{how.reach} beats before and after; nothing else of the recording is used"
+        ),
+        "training": {
+            "data": data,
+            "protocol": split.protocol,
+            "split_hash": split.hash,
+            "seed": seed,
+            "options": asdict(config.training),
+            "augmentation": asdict(config.augmentation),
+            "records": ["/".join(key) for side in sides for key in split.records(side)],
+            "patients": sorted({who for side in sides for who in split.patients(side)}),
+        },
+        "metrics": {},
+        "licence": "Apache-2.0",
+        "data_licence": CATALOGUE[data].licence,
+        "citation": CATALOGUE[data].citation,
+        "intended_use": "research and engineering; not a medical device",
+    }
+
+
+def cross_validate(
+    config: Config,
+    out: Path,
+    *,
+    data: str = "mitdb",
+    folds: int = 5,
+    seed: int = 0,
+    tell: Progress = lambda _: None,
+) -> dict[RecordKey, NDArray[np.int64]]:
+    """Out-of-fold confusion matrices of DS1's records, patients left out: what choices are made by.
+
+    Every network is fitted for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
+    """
+    index = index_database(data)
+    table: Beats | None = None
+    matrices: dict[RecordKey, NDArray[np.int64]] = {}
+    for split in make_folds(index, "leave-patients-out", seed=seed, k=folds):
+        folder = make_folder(out / f"fold-{split.fold}")
+        _claim(folder, config, split, seed)
+        if table is None:
+            keys = {key for side in ("train", "validate") for key in split.records(side)}
+            table = training_table(sorted(keys), config.preprocessing)
+        rows = rows_of(table, index, split.train)
+        net, _ = _fit(config, table, rows, None, folder / "fit", seed, tell, epochs=config.training.epochs)
+        model = save_model(net.module_, _card(config, split, seed, data), folder / "model")
+        left_out = table.select(np.isin(table.patient, split.patients("validate")))
+        matrices |= score(model, left_out, index, split.validate)
+    return matrices
