@@ -191,7 +191,10 @@ def test_annotators_of_a_record(mitdb: Path, tmp_path: Path) -> None:
     (tmp_path / "100.notes").write_text("recorded in the morning\n" * 20)
     (tmp_path / "100.json").write_text("{}")
     (tmp_path / "1000.qrs").write_bytes(word(1, 5) + END)
-    (tmp_path / "100.png2").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xff\xdb\xdd" * 9)
+    (tmp_path / "100.bin").write_bytes(np.random.default_rng(5).bytes(3000))
+    (tmp_path / "100.idx").write_bytes(word(1, 5) + END + b"more")
+    (tmp_path / "100.lock").write_bytes(b"")
+    (tmp_path / "100.old").mkdir()
     record = read_record(tmp_path / "100")
     assert list(record.annotations) == ["atr"]
     assert len(record.annotations) == 1

@@ -181,6 +181,13 @@ def test_large_table_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         read_record(table(tmp_path, "1,2\n" * 5), fs=250)
 
 
+def test_archive_named_as_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rec.npz", signal=np.zeros(5))
+    (tmp_path / "rec.npz").rename(tmp_path / "rec.npy")
+    with pytest.raises(RecordError, match=r"rec\.npy: holds an archive; name it \.npz"):
+        read_record(tmp_path / "rec.npy", fs=250)
+
+
 def test_array_stays_on_disk(tmp_path: Path) -> None:
     np.save(tmp_path / "rec.npy", wave(1000))
     record = read_record(tmp_path / "rec.npy", fs=360)

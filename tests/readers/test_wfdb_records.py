@@ -239,11 +239,14 @@ SIGNAL = "rec.dat 16 200/mV 16 0 0 0 0 I"
         (["rec/1 1 250 501", "part 501"], "header says 501 samples for part.hea, which holds 500"),
         (["rec/1 1 250 501", "part 500"], "header says 501 samples, its segments hold 500"),
         (["rec/1 1 100 500", "part 500"], "250 Hz in a record of 100 Hz"),
+        (["rec/1 1 250 0", "part 0"], "the record holds no samples"),
+        (["rec/2 2 250 750", "wide 250", "part 500"], "1 signals, fewer than the first segment has"),
     ],
 )
 def test_bad_header(tmp_path: Path, lines: list[str], problem: str) -> None:
     header = bare_header(tmp_path, lines[0], *lines[1:])
-    (tmp_path / "part.hea").write_text("part 1 250 500\nrec.dat 16 200/mV 16 0 0 0 0 I\n")
+    (tmp_path / "part.hea").write_text(f"part 1 250 500\n{SIGNAL}\n")
+    (tmp_path / "wide.hea").write_text(f"wide 2 250 250\n{SIGNAL}\n{SIGNAL}\n")
     np.zeros(500, dtype="<i2").tofile(tmp_path / "rec.dat")
     with pytest.raises(RecordError) as error:
         read_record(header)
