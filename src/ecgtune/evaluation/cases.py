@@ -98,8 +98,7 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
     if not records:
         raise EvaluationError(failures[0].message if failures else "no records given")
     folder, annotator = _test(str(test))
-    if not annotator:
-        assert folder is not None
+    if folder is not None and not annotator:
         annotator = _infer(folder, records, reference)
     cases = []
     for name, header in records.items():
@@ -110,7 +109,7 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
             cases.append(case)
     if not cases:
         raise EvaluationError(
-            f"none of {len(records)} record{'s' if len(records) > 1 else ''} has annotations of"
+            f"none of {_records_text(len(records))} has annotations of"
             f" {reference} or {annotator}; check the annotators' names"
         )
     if folder is not None and any(Path(path).is_dir() for path in references):
@@ -160,10 +159,10 @@ def _records(references: Sequence[str | Path]) -> tuple[dict[str, Path], list[Fa
 
 def _test(test: str) -> tuple[Path | None, str]:
     """Split what the user says of the test annotations into folder and annotator ('' to be inferred)."""
-    if Path(test).is_dir():
+    if test and Path(test).is_dir():
         return Path(test), ""
     folder, colon, annotator = test.rpartition(":")
-    if colon and Path(folder).is_dir() and annotator:
+    if colon and folder and annotator and Path(folder).is_dir():
         return Path(folder), annotator
     if not test or any(separator in test for separator in "/\\:."):
         raise EvaluationError(
@@ -186,19 +185,20 @@ def _infer(folder: Path, records: Iterable[str], reference: str) -> str:
         return next(iter(found))
     if not found:
         raise EvaluationError(f"{folder}: no annotation file of any of the records; check the folder")
-    listing = ", ".join(f"{name} ({count} records)" for name, count in sorted(found.items()))
+    listing = ", ".join(f"{name} ({_records_text(count)})" for name, count in sorted(found.items()))
     example = max(found, key=lambda name: found[name])
     raise EvaluationError(f"{folder}: several annotators: {listing}; choose one, e.g. {folder}:{example}")
+
+
+def _records_text(n: int) -> str:
+    return f"{n} record{'' if n == 1 else 's'}"
 
 
 def _without_record(folder: Path, annotator: str, records: Iterable[str]) -> list[Failure]:
     names = set(records)
     alone = sorted(path for path in folder.glob(f"*.{annotator}") if path.stem not in names)
     return [
-        Failure(
-            path.stem,
-            f"{path.stem}: annotator {annotator} has {path}, but the references have no such record",
-        )
+        Failure(path.stem, f"{path.stem}: {path} has no record among the references; add its folder")
         for path in alone
     ]
 

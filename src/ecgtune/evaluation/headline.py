@@ -43,10 +43,13 @@ def headline(confusions: Mapping[str, ArrayLike], seed: int = 0) -> dict[str, In
     Returns
     -------
     dict
-        By name: those of `OVERALL`, then ``"S Se"``, ``"S +P"`` and so on. Empty without records.
+        By name: those of `OVERALL`, then ``"S Se"``, ``"S +P"`` and so on.
+
+    Raises
+    ------
+    EvaluationError
+        Without records.
     """
-    if not confusions:
-        return {}
     metrics = dict(OVERALL)
     for class_ in CLASSES:
         for name, metric in BY_CLASS.items():
