@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtune.beats.preprocessing import Preprocessing
-from ecgtune.errors import ModelError
+from ecgtune.errors import ModelError, OutputError
+from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
 from ecgtune.record import Record
 
@@ -235,6 +237,30 @@ def load_model(model: str | Path = "default") -> Model:
             f"{folder / ONNX}: does not belong to its card (SHA-256 differs); export the model again"
         )
     return Model(card, folder, Preprocessing.from_card(card["preprocessing"]))
+
+
+def export_model(model: str | Path, out: Path) -> Path:
+    """Copy a model folder, whole or not at all, and return the copy.
+
+    Raises
+    ------
+    ModelError
+        Where the model cannot be loaded.
+    OutputError
+        Where ``out`` exists or cannot be written.
+    """
+    source = load_model(model).folder
+    if out.exists():
+        raise OutputError(f"{out}: exists already; choose another --out")
+    make_folder(out.parent)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        shutil.copytree(source, part)
+        part.rename(out)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
+    return out
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,205 @@
+"""Many recordings, files in and files out; a broken one does not stop the others, a stopped run goes on."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecgtune._version import __version__
+from ecgtune.classify import classify
+from ecgtune.errors import EcgtuneError, OutputError
+from ecgtune.files import make_folder, write_whole
+from ecgtune.labels import CLASSES
+from ecgtune.model import Model, load_model
+from ecgtune.readers import read_record
+from ecgtune.writers import FORMATS, write
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one recording of a batch.
+
+    Parameters
+    ----------
+    path
+        The recording's file.
+    name
+        Its name.
+    files
+        Files written (or found there already); empty where it failed.
+    counts
+        Beats of each class; empty where it failed or was not done again.
+    error
+        One line on what went wrong, or None.
+    skipped
+        Whether it had been labelled before and was left as it is.
+    """
+
+    path: Path
+    name: str
+    files: tuple[Path, ...] = ()
+    counts: dict[str, int] | None = None
+    error: str | None = None
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a batch of recordings is labelled; see `classify_files`."""
+
+    out: Path
+    model: Model
+    leads: tuple[str, ...] | None
+    formats: tuple[str, ...]
+    fs: float | None
+    units: str | None
+
+
+def classify_files(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    model: Model | str | Path = "default",
+    leads: Sequence[str] | None = None,
+    formats: Sequence[str] = FORMATS,
+    fs: float | None = None,
+    units: str | None = None,
+    jobs: int | None = None,
+    again: bool = False,
+    done: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Label recordings and write the results; one that fails does not stop the others.
+
+    The same call goes on where an earlier one was stopped: recordings whose outputs are there, made from the
+    same file by the same model with the same options, are left alone.
+
+    Parameters
+    ----------
+    paths
+        Recordings, as `ecgtune.readers.find_records` gives them.
+    out
+        Folder of the outputs, made where it is missing.
+    model
+        See `classify`.
+    leads, fs, units
+        Leads to use; rate and units of files that do not tell them.
+    formats
+        Any of `ecgtune.writers.FORMATS`.
+    jobs
+        Recordings at a time; one a processor where not given.
+    again
+        Whether recordings that are done are done again.
+    done
+        Called with each outcome as it comes.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of ``paths``.
+
+    Raises
+    ------
+    ModelError
+        Where the model cannot be loaded.
+    OutputError
+        Where the folder cannot be made or a format is unknown.
+    """
+    if not isinstance(model, Model):
+        model = load_model(model)
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise OutputError(f"unknown output format {unknown[0]!r}; known: {', '.join(FORMATS)}")
+    make_folder(out)
+    job = Job(out, model, None if leads is None else tuple(leads), tuple(formats), fs, units)
+    ledger = _Ledger(out)
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(path.stem, path)
+
+    def work(path: Path) -> Outcome:
+        if first[path.stem] != path:
+            return Outcome(
+                path,
+                path.stem,
+                error=f"{path}: another recording is named {path.stem} too ({first[path.stem]}); "
+                "label it into another --out",
+            )
+        try:
+            return _classify_file(path, job, ledger, again)
+        except EcgtuneError as error:
+            return Outcome(path, path.stem, error=str(error))
+        except Exception as error:
+            # A defect of ours must not cost the user the other recordings.
+            text = " ".join(str(error).split())
+            return Outcome(path, path.stem, error=f"{path}: unexpected {type(error).__name__}: {text}")
+
+    outcomes: dict[Path, Outcome] = {}
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        waiting = [pool.submit(work, path) for path in paths]
+        try:
+            for finished in as_completed(waiting):
+                outcome = finished.result()
+                outcomes[outcome.path] = outcome
+                done(outcome)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [outcomes[path] for path in paths]
+
+
+def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outcome:
+    stamp = {
+        "source": _fingerprint(path),
+        "model": job.model.hash,
+        "leads": job.leads,
+        "formats": job.formats,
+        "fs": job.fs,
+        "units": job.units,
+        "ecgtune": __version__,
+    }
+    stamp = json.loads(json.dumps(stamp))
+    expected = tuple(job.out / f"{path.stem}.{kind}" for kind in job.formats)
+    if not again and ledger.holds(path.stem, stamp) and all(file.is_file() for file in expected):
+        return Outcome(path, path.stem, expected, skipped=True)
+    record = read_record(path, fs=job.fs, units=job.units)
+    labelled = classify(record, job.model, leads=job.leads)
+    files = write(labelled, job.out, job.formats)
+    ledger.enter(path.stem, stamp)
+    symbols, counts = np.unique(labelled.annotations.symbol, return_counts=True)
+    found = dict(zip(symbols.tolist(), counts.tolist(), strict=True))
+    return Outcome(path, path.stem, tuple(files), {name: found.get(name, 0) for name in CLASSES})
+
+
+def _fingerprint(path: Path) -> list[list[object]]:
+    """Name, size and time of a recording's files; enough to see that it was replaced."""
+    marks: list[list[object]] = []
+    for file in (path, path.with_suffix(".dat")):
+        if file.is_file():
+            about = file.stat()
+            marks.append([str(file.resolve()), about.st_size, about.st_mtime_ns])
+    return marks
+
+
+class _Ledger:
+    """Which recordings of an output folder are done, and with what; written after each of them."""
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / ".ecgtune.json"
+        self._lock = threading.Lock()
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            self._entries: dict[str, object] = content if isinstance(content, dict) else {}
+        except (OSError, ValueError):
+            self._entries = {}
+
+    def holds(self, name: str, stamp: object) -> bool:
+        return self._entries.get(name) == stamp
+
+    def enter(self, name: str, stamp: object) -> None:
+        with self._lock:
+            self._entries[name] = stamp
+            write_whole(self._path, json.dumps(self._entries))

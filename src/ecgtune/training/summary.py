@@ -1,0 +1,31 @@
+"""A training's figures as a table for people."""
+
+import math
+from typing import Any
+
+from ecgtune.training.run import TrainedModel
+
+
+def format_metrics(trained: TrainedModel, protocol: str) -> str:
+    """Tabulate the test side: per class Se, +P and F1, then the pooled figures."""
+    best = trained.metrics["validate"]
+    lines = [
+        f"best epoch {trained.metrics['best_epoch']}, macro-F1 on the validation side {best['macro_f1']:.3f}"
+    ]
+    if "test" in trained.metrics:
+        pooled = trained.metrics["test"]["pooled"]
+        lines += [f"{protocol}, test side, annotated positions, pooled:", *_classes(pooled)]
+        names = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "j", "jk")
+        lines.append("  ".join(f"{name} {pooled[name]:.3f}" for name in names))
+    return "\n".join(lines)
+
+
+def _classes(pooled: dict[str, Any]) -> list[str]:
+    lines = [f"{'':4s}{'beats':>8s}{'Se':>8s}{'+P':>8s}{'F1':>8s}"]
+    for row in pooled["classes"]:
+        cells = "".join(
+            f"{'-' if math.isnan(row[key]) else format(100 * row[key], '.2f'):>8s}"
+            for key in ("sensitivity", "predictivity", "f1")
+        )
+        lines.append(f"{row['name']:4s}{row['beats']:8d}{cells}")
+    return lines
