@@ -12,11 +12,11 @@ import numpy as np
 
 from ecgtune._version import __version__
 from ecgtune.classify import classify
-from ecgtune.errors import EcgtuneError, OutputError
+from ecgtune.errors import EcgtuneError, OutputError, RecordError
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
-from ecgtune.readers import read_record
+from ecgtune.readers import find_records, read_record
 from ecgtune.writers import FORMATS, write
 
 
@@ -58,6 +58,26 @@ class Job:
     formats: tuple[str, ...]
     fs: float | None
     units: str | None
+
+
+def find_each(named: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
+    """Expand files, folders and patterns into recordings; one that names none does not stop the others.
+
+    Returns
+    -------
+    paths
+        Each recording once, see `ecgtune.readers.find_records`.
+    outcomes
+        One, with its error, for each name that stands for no recording.
+    """
+    found: dict[Path, None] = {}
+    failed = []
+    for name in named:
+        try:
+            found.update(dict.fromkeys(find_records([name])))
+        except RecordError as error:
+            failed.append(Outcome(Path(name), Path(name).stem, error=str(error)))
+    return list(found), failed
 
 
 def classify_files(
@@ -113,6 +133,8 @@ def classify_files(
         model = load_model(model)
     if unknown := [name for name in formats if name not in FORMATS]:
         raise OutputError(f"unknown output format {unknown[0]!r}; known: {', '.join(FORMATS)}")
+    if not formats:
+        raise OutputError(f"no output format asked for; known: {', '.join(FORMATS)}")
     make_folder(out)
     job = Job(out, model, None if leads is None else tuple(leads), tuple(formats), fs, units)
     ledger = _Ledger(out)

@@ -16,8 +16,8 @@ from ecgtune.errors import EcgtuneError, MissingExtraError
 if TYPE_CHECKING:
     from ecgtune.batch import Outcome
 
-SOME_FAILED, WRONG_USE = 1, 2
-"""Exit status where some records failed, and where nothing could be done."""
+SOME_FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+"""Exit status where some records failed, where nothing could be done, and after Ctrl-C."""
 
 app = typer.Typer(
     help="Label every heartbeat of an ECG recording. Not a medical device.",
@@ -36,18 +36,37 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def main() -> None:
-    """Run the program; every error of ours is one line on stderr."""
+    """Run the program; every error is one line on stderr."""
     try:
-        app()
+        status = app(prog_name="ecgtune", standalone_mode=False)
     except EcgtuneError as error:
         typer.echo(f"ecgtune: {error}", err=True)
         sys.exit(WRONG_USE)
-    except KeyboardInterrupt:
+    except _UsageError as error:
+        _explain(error)
+        sys.exit(WRONG_USE)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"ecgtune: {where}{error.strerror or error}; check the path and the disk", err=True)
+        sys.exit(WRONG_USE)
+    if status == INTERRUPTED:
         typer.echo("ecgtune: interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    sys.exit(status)
+
+
+# typer brings its own copy of click or uses click's, by version; in both BadParameter is a UsageError.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def _explain(error: Any) -> None:
+    """Say what is wrong with the command line in one line; a command group alone shows its help."""
+    text = error.format_message()
+    if "\n" in text.strip():
+        typer.echo(text, err=True)
+        return
+    command = error.ctx.command_path if error.ctx else "ecgtune"
+    problem = text.rstrip(".")
+    typer.echo(f"ecgtune: {problem[:1].lower()}{problem[1:]}; see {command} --help", err=True)
 
 
 def _version(wanted: bool) -> None:
@@ -97,7 +116,9 @@ def classify(
     formats: Annotated[str, typer.Option("--write", help="What to write.")] = "ecgt,csv,json,html",
     fs: Annotated[float | None, typer.Option(help="Rate in Hz, of files that do not tell it.")] = None,
     units: Annotated[str | None, typer.Option(help="uV, mV or V, of files that do not tell it.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Recordings at a time.", show_default="processors")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Recordings at a time.", min=1, show_default="processors")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Do recordings again that are done.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -108,10 +129,11 @@ def classify(
     Writes RECORD.ecgt (WFDB annotations), .csv, .json and .html for each recording. A recording that cannot
     be read is reported and does not stop the others; the same command goes on where it was interrupted.
     """
-    from ecgtune.batch import classify_files
-    from ecgtune.readers import find_records
+    from ecgtune.batch import classify_files, find_each
 
-    paths = find_records(recordings)
+    paths, missing = find_each(recordings)
+    if not paths:
+        _report(missing, out, as_json)
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     with _progress("labelling", len(paths)) as advance:
 
@@ -130,7 +152,7 @@ def classify(
             again=again,
             done=done,
         )
-    _report(outcomes, out, as_json)
+    _report(missing + outcomes, out, as_json)
 
 
 def _report(outcomes: "list[Outcome]", out: Path, as_json: bool) -> None:
@@ -151,7 +173,7 @@ def _report(outcomes: "list[Outcome]", out: Path, as_json: bool) -> None:
     for outcome in failed:
         typer.echo(f"ecgtune: {outcome.error}", err=True)
     if failed:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(SOME_FAILED if len(failed) < len(outcomes) else WRONG_USE)
 
 
 @app.command()
@@ -236,8 +258,10 @@ def train(
     out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
     data: Annotated[str, typer.Option(help="Database.")] = "mitdb",
     protocol: Annotated[str, typer.Option(help="Evaluation protocol.")] = "inter-patient",
-    seed: Annotated[int, typer.Option(help="Of the split, the weights and every draw.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="Threads of torch.", show_default="its own")] = None,
+    seed: Annotated[int, typer.Option(help="Of the split, the weights and every draw.", min=0)] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of torch.", min=1, show_default="its own")
+    ] = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test side alone.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Two epochs: shows that all works.")] = False,
     as_json: Json = False,

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
+from ecgtune.training.networks import NETWORKS
 from ecgtune.training.sequences import Augmentation
 
 
@@ -105,10 +106,8 @@ def make_config(content: dict[str, Any], path: str) -> Config:
     }
     made: dict[str, Any] = {}
     for section, kind in sections.items():
-        given = dict(content.pop(section, {}))
-        known = {field.name for field in fields(kind)}
-        if unknown := set(given) - known:
-            raise ModelError(f"{path}: [{section}] knows no {', '.join(sorted(unknown))}")
+        given = content.pop(section, {})
+        _check_section(section, given, {field.name: field.default for field in fields(kind)}, path)
         made[section] = Preprocessing.from_card(given) if section == "preprocessing" else kind(**given)
     for key in ("name", "version", "summary", "network"):
         if key not in content:
@@ -116,7 +115,23 @@ def make_config(content: dict[str, Any], path: str) -> Config:
         made[key] = content.pop(key)
     if content:
         raise ModelError(f"{path}: knows no {', '.join(sorted(content))}")
+    if not isinstance(made["network"], dict) or made["network"].get("network") not in NETWORKS:
+        raise ModelError(f"{path}: [network] needs network = one of: {', '.join(NETWORKS)}")
     return Config(**made)
+
+
+def _check_section(section: str, given: Any, defaults: dict[str, Any], path: str) -> None:
+    """Refuse parameters that nobody reads, and values of another type than the default's."""
+    if not isinstance(given, dict):
+        raise ModelError(f"{path}: {section} is {given!r}; write it as a table, [{section}]")
+    if unknown := set(given) - set(defaults):
+        raise ModelError(f"{path}: [{section}] knows no {', '.join(sorted(unknown))}")
+    for key, value in given.items():
+        kind = type(defaults[key])
+        # TOML has lists for tuples, and whole numbers are fine where fractions are.
+        taken = {float: (int, float), tuple: (list,)}.get(kind, (kind,))
+        if not isinstance(value, taken) or isinstance(value, bool) != (kind is bool):
+            raise ModelError(f"{path}: [{section}] {key} is {value!r}; give a value like {defaults[key]!r}")
 
 
 def quick_config(config: Config) -> Config:

@@ -1,5 +1,6 @@
 """The estimator: skorch around a network that labels sequences of beats."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochScoring
+from skorch.history import History
 from torch import Tensor, nn
 
 from ecgtune.labels import CLASSES
@@ -96,7 +98,7 @@ class KeepRun(Callback):  # type: ignore[misc]
     Parameters
     ----------
     folder
-        Where ``last-*`` and ``best.pt`` go.
+        Where ``last.pt`` and ``best.pt`` go.
     patience
         Epochs without a better macro-F1 after which training stops.
     tell
@@ -107,26 +109,41 @@ class KeepRun(Callback):  # type: ignore[misc]
         self.folder = folder
         self.patience = patience
         self.tell = tell
+        self.kept = 0
 
     def on_epoch_end(self, net: NeuralNet, **_: Any) -> None:
-        """Save through temporary names; the history goes last, so that it never runs ahead of the weights."""
+        """Save the epoch: weights, optimizer and history in one file, so that they always belong together."""
         scores = net.history[:, SCORE] if SCORE in net.history[-1] else None
         best = best_epoch(scores) if scores else len(net.history)
         if best == len(net.history):
-            self._save(net, "params", "best.pt")
-        self._save(net, "params", "last-params.pt")
-        self._save(net, "optimizer", "last-optimizer.pt")
-        self._save(net, "history", "last-history.json")
+            self._save(net.module_.state_dict(), "best.pt")
+        state = {
+            "module": net.module_.state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "history": json.dumps(net.history.to_list()),
+        }
+        self._save(state, "last.pt")
+        self.kept = len(net.history)
         row = net.history[-1]
         scored = f"  {SCORE} {row[SCORE]:.4f}{' *' if best == len(net.history) else ''}" if scores else ""
         self.tell(f"epoch {row['epoch']:3d}  loss {row['train_loss']:.4f}{scored}  {row['dur']:.1f} s")
         if scores and len(scores) - best >= self.patience:
             raise KeyboardInterrupt
 
-    def _save(self, net: NeuralNet, what: str, name: str) -> None:
+    def _save(self, state: dict[str, Any], name: str) -> None:
         part = self.folder / f"{name}.part"
-        net.save_params(**{f"f_{what}": part})
+        torch.save(state, part)
         part.replace(self.folder / name)
+
+
+def resume(net: NeuralNet, folder: Path) -> None:
+    """Bring an initialised net to the last epoch that `KeepRun` wrote, if there is one."""
+    path = folder / "last.pt"
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        net.module_.load_state_dict(state["module"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        net.history_ = History(json.loads(state["history"]))
 
 
 SCORE = "macro_f1"

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ecgtune.beats import Preprocessing
@@ -57,7 +57,9 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
         part = Path(name) / folder.name
         part.mkdir()
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, part / WEIGHTS)
+        tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+        # safetensors' own save_file makes files that nobody else may read.
+        (part / WEIGHTS).write_bytes(save(tensors))
         _export(_OneRecording(network), how, part / ONNX)
         card = card | {
             "format": FORMAT,
@@ -69,7 +71,7 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
         (part / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
         _check(network, load_model(part))
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(Path(name) / "replaced")
         part.rename(folder)
     return load_model(folder)
 
@@ -80,17 +82,19 @@ def load_network(folder: Path) -> nn.Module:
     Raises
     ------
     ModelError
-        Where the folder has no weights, or they belong to another architecture.
+        Where the folder has no weights, or they are damaged or belong to another architecture.
     """
     card = read_card(folder)
     arguments = dict(card["architecture"])
-    network = build_network(arguments.pop("network"), **arguments)
+    network = build_network(arguments.pop("network", ""), **arguments)
     if not (folder / WEIGHTS).is_file():
         raise ModelError(f"{folder}: {WEIGHTS} is missing; without it the model can only predict")
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
+    except SafetensorError as error:
+        raise ModelError(f"{folder / WEIGHTS}: is damaged: {error}; copy the model again") from error
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())
         raise ModelError(f"{folder / WEIGHTS}: does not fit the card's architecture: {reason}") from error
     return network
 

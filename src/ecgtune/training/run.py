@@ -31,6 +31,7 @@ from ecgtune.training.estimator import (
     best_epoch,
     class_weights,
     macro_f1_scoring,
+    resume,
 )
 from ecgtune.training.export import save_model
 from ecgtune.training.networks import build_network
@@ -115,11 +116,12 @@ def train(
     rows = {side: rows_of(table, index, getattr(split, side)) for side in sides}
 
     net, epochs = _fit(config, table, rows["train"], rows["validate"], out / "choose", seed, tell)
+    history = {"choose": net.history.to_list()}
     if config.training.refit:
         tell(f"refitting on training and validation side for {epochs} epochs")
         every = np.concatenate([rows["train"], rows["validate"]])
         net, _ = _fit(config, table, np.sort(every), None, out / "refit", seed, tell, epochs=epochs)
-    history = {part: json.loads((out / part / "last-history.json").read_text()) for part in _parts(config)}
+        history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
     metrics: dict[str, Any] = {"best_epoch": epochs, "validate": _best(history["choose"])}
@@ -175,10 +177,6 @@ def _claim(out: Path, config: Config, split: Split, seed: int) -> None:
     write_whole(path, mine)
 
 
-def _parts(config: Config) -> tuple[str, ...]:
-    return ("choose", "refit") if config.training.refit else ("choose",)
-
-
 def _fit(
     config: Config,
     table: Beats,
@@ -211,7 +209,8 @@ def _fit(
     callbacks: list[Any] = [("schedule", Schedule(seed, planned, options.lr))]
     if validate_set is not None:
         callbacks.append((SCORE, macro_f1_scoring()))
-    callbacks.append(("keep", KeepRun(folder, options.patience, tell)))
+    keep = KeepRun(folder, options.patience, tell)
+    callbacks.append(("keep", keep))
     net = NeuralNet(
         network,
         SequenceLoss,
@@ -228,18 +227,17 @@ def _fit(
         callbacks__print_log=None,
         verbose=0,
     ).initialize()
-    if (folder / "last-history.json").exists():
-        net.load_params(
-            f_params=folder / "last-params.pt",
-            f_optimizer=folder / "last-optimizer.pt",
-            f_history=folder / "last-history.json",
-        )
+    resume(net, folder)
+    if net.history:
         tell(f"going on after epoch {len(net.history)}")
     left = planned - len(net.history)
     if left > 0 and not _stopped(net, options.patience):
         net.partial_fit(train_set, epochs=left)
+        if keep.kept < planned and not _stopped(net, options.patience):
+            # skorch takes an interrupt for the end of training.
+            raise KeyboardInterrupt
     best = best_epoch(net.history[:, SCORE]) if validate_set is not None else planned
-    net.load_params(f_params=folder / ("best.pt" if validate_set is not None else "last-params.pt"))
+    net.load_params(f_params=folder / "best.pt")
     return net, best
 
 

@@ -110,7 +110,7 @@ class Augmentation:
     swap
         Probability that the two leads change places.
     lose_first, lose_second
-        Probability that a lead is lost.
+        Probability that a lead is lost; the only one never is.
     invert
         Probability that a lead's electrodes are interchanged, each lead by itself.
     gain
@@ -143,8 +143,8 @@ class Augmentation:
         factor = torch.exp(self.gain * torch.randn(n, leads))
         factor = torch.where(torch.rand(n, leads) < self.invert, -factor, factor)
         lost = torch.rand(n)
-        factor[lost < self.lose_second, -1] = 0
         if leads > 1:
+            factor[lost < self.lose_second, -1] = 0
             factor[(lost >= self.lose_second) & (lost < self.lose_second + self.lose_first), 0] = 0
             swapped = torch.arange(channels).view(2, leads).flip(1).flatten()
             swap = torch.rand(n) < self.swap

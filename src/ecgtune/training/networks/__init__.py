@@ -17,11 +17,14 @@ def build_network(name: str, **arguments: Any) -> nn.Module:
     Raises
     ------
     ModelError
-        On an unknown name.
+        On an unknown name, or arguments that the network does not take.
     """
     if name not in NETWORKS:
         raise ModelError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    return NETWORKS[name](**arguments)
+    try:
+        return NETWORKS[name](**arguments)
+    except TypeError as error:
+        raise ModelError(f"network {name}: {error}; correct its arguments") from error
 
 
 __all__ = ["NETWORKS", "BeatSequence", "build_network"]
