@@ -29,6 +29,10 @@ class EvaluationError(EcgtuneError):
     """Two sets of annotations cannot be compared."""
 
 
+class ResultError(EcgtuneError):
+    """A stored result is missing or damaged, or a table in a document cannot be made from it."""
+
+
 class MissingExtraError(EcgtuneError):
     """An optional dependency is not installed; the text gives the ``pip install`` line."""
 

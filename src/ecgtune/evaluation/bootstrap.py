@@ -106,6 +106,26 @@ def bootstrap(
     return _interval(value, draws, confidence, len(stack))
 
 
+def bootstrap_mean(
+    matrices: Matrices,
+    metric: Metric,
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Mean of a figure over the records (or patients) that have it, with an interval by resampling them.
+
+    Parameters, errors and interval as in `bootstrap`; `Interval.n_records` counts those that have the figure.
+    """
+    values = _evaluate(metric, _stack(matrices))
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return Interval(math.nan, math.nan, math.nan, confidence, 0, 0.0)
+    draws = _weights(len(values), resamples, seed) @ values / len(values)
+    return _interval(float(values.mean()), draws, confidence, len(values))
+
+
 def compare_models(
     first: Matrices,
     second: Matrices,

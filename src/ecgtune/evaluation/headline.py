@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from numpy.typing import ArrayLike
 
-from ecgtune.evaluation.bootstrap import Interval, Metric, bootstrap, of_class
+from ecgtune.evaluation.bootstrap import Interval, Metric, bootstrap, bootstrap_mean, of_class
 from ecgtune.evaluation.metrics import (
     accuracy,
     balanced_accuracy,
@@ -50,8 +50,18 @@ def headline(confusions: Mapping[str, ArrayLike], seed: int = 0) -> dict[str, In
     EvaluationError
         Without records.
     """
+    return {name: bootstrap(confusions, metric, seed=seed) for name, metric in named_metrics().items()}
+
+
+def headline_mean(confusions: Mapping[str, ArrayLike], seed: int = 0) -> dict[str, Interval]:
+    """The same figures as means over the records (or patients) that have them; as `headline` else."""
+    return {name: bootstrap_mean(confusions, metric, seed=seed) for name, metric in named_metrics().items()}
+
+
+def named_metrics() -> dict[str, Metric]:
+    """Every figure of the headline: those of `OVERALL`, then those of each class."""
     metrics = dict(OVERALL)
     for class_ in CLASSES:
         for name, metric in BY_CLASS.items():
             metrics[f"{class_} {name}"] = of_class(metric, class_, CLASSES)
-    return {name: bootstrap(confusions, metric, seed=seed) for name, metric in metrics.items()}
+    return metrics

@@ -18,6 +18,7 @@ from ecgtune.beats import Beats
 from ecgtune.databases import CATALOGUE
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.metrics import figures
+from ecgtune.evaluation.results import save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
@@ -34,9 +35,17 @@ from ecgtune.training.estimator import (
     resume,
 )
 from ecgtune.training.export import save_model
+from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
 from ecgtune.training.networks import build_network
-from ecgtune.training.sequences import Excerpts, prepare
-from ecgtune.training.tables import RecordKey, index_database, reference_table, rows_of, training_table
+from ecgtune.training.sequences import Excerpts, Recording, prepare
+from ecgtune.training.tables import (
+    RecordKey,
+    index_database,
+    reference_table,
+    rows_of,
+    split_options,
+    training_table,
+)
 
 Progress = Callable[[str], None]
 
@@ -81,7 +90,7 @@ def train(
         See `Config`.
     out
         Run folder: ``config.json``, ``split.json``, ``history.json``, checkpoints, ``model/``,
-        ``metrics.json``.
+        ``metrics.json``, ``result.json`` (for the result store; it logs every scoring of the test side).
     data
         Database with reference annotations ``atr``.
     protocol
@@ -105,22 +114,26 @@ def train(
         torch.set_num_threads(threads)
     make_folder(out)
     index = index_database(data)
-    split = make_split(index, protocol, seed=seed)
+    how = config.preprocessing
+    split = make_split(index, protocol, seed=seed, **split_options(protocol, how))
     _claim(out, config, split, seed)
     write_whole(out / "split.json", json.dumps(split.describe(), indent=1) + "\n")
 
-    how = config.preprocessing
-    sides = ("train", "validate")
-    tell(f"reading {sum(len(split.records(side)) for side in sides)} records of {data}")
-    table = training_table(sorted({key for side in sides for key in split.records(side)}), how)
-    rows = {side: rows_of(table, index, getattr(split, side)) for side in sides}
+    train_keys, every_key = split.records("train"), {*split.records("train"), *split.records("validate")}
+    tell(f"reading {len(every_key)} records of {data}")
+    table = training_table(sorted(every_key), how, split.validate_until)
+    early = training_table(train_keys, how, split.signal_until) if split.boundaries else table
+    sides = (
+        prepare(early, rows_of(early, index, split.train), how),
+        prepare(table, rows_of(table, index, split.validate), how),
+    )
 
-    net, epochs = _fit(config, table, rows["train"], rows["validate"], out / "choose", seed, tell)
+    net, epochs = _fit(config, *sides, out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     if config.training.refit:
         tell(f"refitting on training and validation side for {epochs} epochs")
-        every = np.concatenate([rows["train"], rows["validate"]])
-        net, _ = _fit(config, table, np.sort(every), None, out / "refit", seed, tell, epochs=epochs)
+        every = rows_of(table, index, np.concatenate([split.train, split.validate]))
+        net, _ = _fit(config, prepare(table, every, how), None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
@@ -136,6 +149,17 @@ def train(
         model = save_model(network, card | {"metrics": {protocol: metrics["test"]}}, out / "model")
     metrics["wall_s"] = round(time.perf_counter() - began, 1)
     write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    if test:
+        result = result_of(
+            model,
+            matrices,
+            split,
+            data=data,
+            wall_s=metrics["wall_s"],
+            scorings=[*earlier_scorings(out / FILE), scoring(split, model.hash)],
+            notes=[f"epoch {epochs} of {config.training.epochs} was best on the validation side"],
+        )
+        save_result(result, out / FILE)
     return TrainedModel(model, matrices, metrics)
 
 
@@ -179,9 +203,8 @@ def _claim(out: Path, config: Config, split: Split, seed: int) -> None:
 
 def _fit(
     config: Config,
-    table: Beats,
-    train_rows: NDArray[np.integer],
-    validate_rows: NDArray[np.integer] | None,
+    train_side: list[Recording],
+    validate_side: list[Recording] | None,
     folder: Path,
     seed: int,
     tell: Progress,
@@ -193,10 +216,10 @@ def _fit(
     how = config.preprocessing
     planned = options.epochs if epochs is None else epochs
     make_folder(folder)
-    train_set = Excerpts(prepare(table, train_rows, how), options.length, jitter=True)
+    train_set = Excerpts(train_side, options.length, jitter=True)
     validate_set = None
-    if validate_rows is not None:
-        validate_set = Excerpts(prepare(table, validate_rows, how), options.length, jitter=False)
+    if validate_side is not None:
+        validate_set = Excerpts(validate_side, options.length, jitter=False)
     torch.manual_seed(seed)
     arguments = dict(config.network)
     network = build_network(
@@ -315,8 +338,8 @@ def cross_validate(
         if table is None:
             keys = {key for side in ("train", "validate") for key in split.records(side)}
             table = training_table(sorted(keys), config.preprocessing)
-        rows = rows_of(table, index, split.train)
-        net, _ = _fit(config, table, rows, None, folder / "fit", seed, tell, epochs=config.training.epochs)
+        side = prepare(table, rows_of(table, index, split.train), config.preprocessing)
+        net, _ = _fit(config, side, None, folder / "fit", seed, tell, epochs=config.training.epochs)
         model = save_model(net.module_, _card(config, split, seed, data), folder / "model")
         left_out = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, left_out, index, split.validate)

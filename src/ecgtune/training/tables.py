@@ -1,12 +1,15 @@
 """Tables of beats of public databases, for splitting, training and testing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgtune.beats import Beats, Preprocessing, annotated_beats, beat_index, concatenate, detected_beats
+from ecgtune.beats.cut import MATCH
+from ecgtune.beats.rhythm import LONGEST_S
 from ecgtune.databases import PACED, find_database
 from ecgtune.model import preferred_leads
 from ecgtune.readers import read_record
@@ -43,9 +46,44 @@ def index_database(name: str) -> Beats:
 _PACED = {("mitdb", record) for record in PACED}
 
 
-def training_table(keys: Iterable[RecordKey], how: Preprocessing) -> Beats:
-    """Beats as the detector finds them, with the labels of the annotations they match."""
-    return concatenate(_cut(key, how, detected=True) for key in keys)
+def split_options(protocol: str, how: Preprocessing) -> dict[str, Any]:
+    """Options that `make_split` needs for a protocol: `chronological` wants to know what a beat reads.
+
+    That is the window around the fiducial, wherever within `MATCH` of the annotation it lies, and the RR
+    intervals before and after it up to the longest that the features tell apart. The medians over further
+    beats are kept apart by cutting the records (see `training_table`).
+    """
+    if protocol != "chronological":
+        return {}
+    before, after = (max(side / how.rate, LONGEST_S) + MATCH / how.rate for side in (how.before, how.after))
+    return {"window": (before, after)}
+
+
+def training_table(
+    keys: Iterable[RecordKey], how: Preprocessing, until: Mapping[RecordKey, float] | None = None
+) -> Beats:
+    """Beats as the detector finds them, with the labels of the annotations they match.
+
+    Parameters
+    ----------
+    keys
+        The records.
+    how
+        Preprocessing of the model.
+    until
+        Second after which nothing of a record is read: it is cut there before beats are detected, so that
+        neither a filter nor a median nor a network sees beyond. A record that is not listed is read whole.
+    """
+    return concatenate(_cut(key, how, detected=True, until=(until or {}).get(key, np.inf)) for key in keys)
+
+
+def record_until(record: Record, seconds: float) -> Record:
+    """Cut a record's end off; what is left is read on demand as before."""
+    if seconds * record.fs >= record.n_samples:
+        return record
+    # The sample that the instant falls on is the first of the later side, as in `ecgtune.splits`.
+    n_samples = int(np.floor(seconds * record.fs + 1e-9))
+    return replace(record, n_samples=n_samples, annotations={})
 
 
 def reference_table(keys: Iterable[RecordKey], how: Preprocessing) -> Beats:
@@ -53,8 +91,10 @@ def reference_table(keys: Iterable[RecordKey], how: Preprocessing) -> Beats:
     return concatenate(_cut(key, how, detected=False) for key in keys)
 
 
-def _cut(key: RecordKey, how: Preprocessing, *, detected: bool) -> Beats:
+def _cut(key: RecordKey, how: Preprocessing, *, detected: bool, until: float = np.inf) -> Beats:
     record, annotations = open_record(key)
+    record = record_until(record, until)
+    annotations = annotations.select(annotations.sample < record.n_samples)
     # The same choice of leads as at prediction.
     leads = preferred_leads(record, tuple(range(len(record.leads))), how.leads)
     cut = detected_beats if detected else annotated_beats
