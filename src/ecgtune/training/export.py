@@ -1,5 +1,6 @@
 """A trained network as a model folder: card, safetensors, ONNX."""
 
+import copy
 import hashlib
 import logging
 import tempfile
@@ -31,6 +32,55 @@ class _OneRecording(nn.Module):
         return torch.softmax(self.network(beats[None], rhythm[None])[0], dim=1)
 
 
+class _HeightOne(nn.Module):
+    """A chain of one-dimensional layers as two-dimensional ones of height one, with the same weights.
+
+    ONNX Runtime has its fast convolutions in two dimensions alone: they take a third of the time.
+    """
+
+    def __init__(self, chain: nn.Sequential) -> None:
+        super().__init__()
+        self.chain = nn.Sequential(*(_flattened(layer) for layer in chain))
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat: Tensor = self.chain(x.unsqueeze(2)).squeeze(2)
+        return flat
+
+
+def _flattened(layer: nn.Module) -> nn.Module:
+    if isinstance(layer, nn.BatchNorm1d):
+        norm = nn.BatchNorm2d(layer.num_features, layer.eps)
+        norm.load_state_dict(layer.state_dict())
+        return norm
+    if not isinstance(layer, nn.Conv1d):
+        return layer
+    assert layer.padding_mode == "zeros"
+    assert not isinstance(layer.padding, str)
+    convolution = nn.Conv2d(
+        layer.in_channels,
+        layer.out_channels,
+        (1, layer.kernel_size[0]),
+        stride=(1, layer.stride[0]),
+        padding=(0, layer.padding[0]),
+        dilation=(1, layer.dilation[0]),
+        groups=layer.groups,
+        bias=layer.bias is not None,
+    )
+    state = layer.state_dict()
+    convolution.load_state_dict(state | {"weight": state["weight"].unsqueeze(2)})
+    return convolution
+
+
+def _for_runtime(network: nn.Module) -> nn.Module:
+    """Copy a network with its chains of convolutions as the runtime likes them."""
+    network = copy.deepcopy(network)
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Sequential) and any(isinstance(layer, nn.Conv1d) for layer in child):
+                setattr(parent, name, _HeightOne(child))
+    return network
+
+
 def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
     """Write a model folder, whole or not at all, and load it.
 
@@ -60,7 +110,7 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
         tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
         # safetensors' own save_file makes files that nobody else may read.
         (part / WEIGHTS).write_bytes(save(tensors))
-        _export(_OneRecording(network), how, part / ONNX)
+        _export(_OneRecording(_for_runtime(network)), how, part / ONNX)
         card = card | {
             "format": FORMAT,
             "reach": int(network.reach),  # type: ignore[arg-type]
