@@ -45,5 +45,8 @@ bench: $(VENV)/.all
 train-default: $(VENV)/.all
 	$(BIN)/ecgtune train default --protocol inter-patient --out runs/default
 
+docs-tables: $(VENV)/.runtime
+	$(BIN)/ecgtune results update
+
 clean:
 	rm -rf $(VENV) demo-out

@@ -31,6 +31,8 @@ data_app = typer.Typer(help="Public databases: list, download, verify.", no_args
 models_app = typer.Typer(help="Models that ship with ecgtune: list, show, export.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
+results_app = typer.Typer(help="Stored measurements: tables of them.", no_args_is_help=True)
+app.add_typer(results_app, name="results")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -401,6 +403,47 @@ def models_export(
     from ecgtune.model import export_model
 
     typer.echo(f"{model} copied to {export_model(model, out)}")
+
+
+@results_app.command("table")
+def results_table(
+    names: Annotated[list[str] | None, typer.Argument(help="Results.", show_default="all")] = None,
+    folder: Annotated[Path, typer.Option(help="Where the results lie.")] = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Render stored results as Markdown, with where each comes from.
+
+    Example: ecgtune results table leakage
+    """
+    from ecgtune.evaluation.result_tables import markdown
+    from ecgtune.evaluation.results import load_results
+
+    results = load_results(folder, names or ())
+    if as_json:
+        _print_json({name: json.loads(result.to_json()) for name, result in results.items()})
+    else:
+        typer.echo("\n".join(markdown(result, heading=True) for result in results.values()), nl=False)
+
+
+@results_app.command("update")
+def results_update(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Documents.", show_default="README.md and docs/*.md")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where the results lie.")] = Path("results"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; status 1 on stale tables.")] = False,
+) -> None:
+    """Rewrite the tables in documents that stand between <!-- results:NAME --> and <!-- /results -->.
+
+    Example: ecgtune results update README.md
+    """
+    from ecgtune.evaluation.result_tables import documents, update_documents
+
+    stale = update_documents(files or documents(), folder, write=not check)
+    for path in stale:
+        typer.echo(f"{path}: {'stale; run `ecgtune results update`' if check else 'updated'}")
+    if stale and check:
+        raise typer.Exit(SOME_FAILED)
 
 
 if __name__ == "__main__":

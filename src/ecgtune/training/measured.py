@@ -100,7 +100,7 @@ def result_of(
     used = {key for side, _ in split.sides() for key in split.records(side)}
     return Result(
         name=f"{name}-{split.protocol}",
-        title=f"{model.name} under {split.protocol}: {PROTOCOLS[split.protocol]}",
+        title=f"{model.name} under {split.protocol}: {PROTOCOLS.get(split.protocol, 'a split of its own')}",
         created=now().date(),
         command=(
             f"ecgtune train {name} --data {data} --protocol {split.protocol} --seed {split.seed} --out RUN"
