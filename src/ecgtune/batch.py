@@ -153,7 +153,11 @@ def classify_files(
         try:
             return _classify_file(path, job, ledger, again)
         except EcgtuneError as error:
-            return Outcome(path, path.stem, error=str(error))
+            text = str(error)
+            if text.startswith(f"{path.stem}: "):
+                # Past the readers a recording is known by its name; the user looks for a file.
+                text = f"{path}{text.removeprefix(path.stem)}"
+            return Outcome(path, path.stem, error=text)
         except Exception as error:
             # A defect of ours must not cost the user the other recordings.
             text = " ".join(str(error).split())

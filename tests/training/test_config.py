@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import pytest
+
+import ecgtune.training
+from ecgtune.beats import Preprocessing
+from ecgtune.errors import ModelError
+from ecgtune.training.config import TrainingOptions, load_config, make_config, quick_config
+from ecgtune.training.networks import build_network
+from ecgtune.training.sequences import Augmentation
+
+SHIPPED = sorted(path.stem for path in Path(ecgtune.training.__file__).parent.glob("*.toml"))
+
+MINIMAL = """
+name = "mine"
+version = "1"
+summary = "mine"
+[network]
+network = "beat-sequence"
+"""
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_configuration_that_ships_is_called_by_its_name_and_builds_its_network(name):
+    config = load_config(name)
+    assert config.name == name
+    arguments = dict(config.network)
+    how = config.preprocessing
+    build_network(
+        arguments.pop("network"),
+        channels=how.channels,
+        width=how.width,
+        rhythm=len(how.rhythm_features),
+        **arguments,
+    )
+
+
+def test_what_a_file_does_not_say_is_the_default_of_the_classes(tmp_path):
+    (tmp_path / "mine.toml").write_text(MINIMAL)
+    config = load_config(tmp_path / "mine.toml")
+    assert config.preprocessing == Preprocessing()
+    assert config.augmentation == Augmentation()
+    assert config.training == TrainingOptions()
+
+
+def test_a_configuration_comes_back_equal_from_json():
+    config = load_config("default")
+    content = json.loads(json.dumps(config.to_dict()))
+    assert make_config(content, "config.json") == config
+
+
+def test_quick_changes_the_number_of_epochs_alone():
+    config, quick = load_config("default"), quick_config(load_config("default"))
+    assert quick.training.epochs == 2
+    assert {**quick.to_dict(), "training": 0} == {**config.to_dict(), "training": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "is no TOML"),
+        (MINIMAL.replace('version = "1"', ""), "version is missing"),
+        (MINIMAL + "[trainig]\nepochs = 2", "knows no trainig"),
+        (MINIMAL + "[training]\nepoch = 2\nbatches = 3", r"\[training\] knows no batches, epoch"),
+        (MINIMAL + "[augmentation]\nflip = 1", r"\[augmentation\] knows no flip"),
+        (MINIMAL + '[training]\nepochs = "many"', r"\[training\] epochs is 'many'; give a value like 20"),
+        (MINIMAL + "[training]\nepochs = 2.5", r"\[training\] epochs is 2.5"),
+        (MINIMAL + "[training]\nrefit = 1", r"\[training\] refit is 1; give a value like True"),
+        (MINIMAL + "[training]\nlr = true", r"\[training\] lr is True"),
+        (MINIMAL + "[preprocessing]\nband = 40", r"\[preprocessing\] band is 40; give a value like"),
+        (MINIMAL + "[preprocessing]\nrate = 250", "250 Hz asked for; this ecgtune works at 128 Hz"),
+        ("training = 3\n" + MINIMAL, r"training is 3; write it as a table, \[training\]"),
+        (MINIMAL.replace("beat-sequence", "transformer"), r"\[network\] needs network = one of: beat-seq"),
+        (MINIMAL.split("[network]")[0] + 'network = "beat-sequence"', r"\[network\] needs network"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_are_fine_where_fractions_are(tmp_path):
+    (tmp_path / "mine.toml").write_text(MINIMAL + "[training]\nlr = 1\n[augmentation]\nswap = 0")
+    assert load_config(tmp_path / "mine.toml").training.lr == 1
+
+
+def test_a_name_that_is_nowhere_is_told_what_ships():
+    with pytest.raises(ModelError, match=r"nowhere: no such configuration; known: .*default.*or a TOML file"):
+        load_config("nowhere")

@@ -1,0 +1,153 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from made_up_recordings import made_up_table
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+
+from ecgtune.beats import Preprocessing
+from ecgtune.evaluation import metrics
+from ecgtune.training.estimator import (
+    Schedule,
+    SequenceLoss,
+    best_epoch,
+    class_weights,
+    confusion,
+    macro_f1,
+)
+from ecgtune.training.networks import BeatSequence
+from ecgtune.training.sequences import IGNORED, Excerpts, prepare
+
+HOW = Preprocessing(before=32, after=32)
+
+
+def test_ignored_beats_are_neither_in_the_loss_nor_in_its_gradient():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 6, 5, requires_grad=True)
+    label = torch.tensor([[0, 1, IGNORED, 2, IGNORED, 3], [4, IGNORED, 0, 0, 1, 2]])
+    loss = SequenceLoss()(logits, label)
+    loss.backward()
+    known = label != IGNORED
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits[known], label[known]))
+    assert logits.grad is not None
+    assert (logits.grad[~known] == 0).all()
+    assert (logits.grad[known] != 0).all()
+
+
+def test_the_loss_weighs_classes_and_divides_by_the_weights():
+    logits = torch.zeros(1, 3, 5)
+    logits[0, :, 1] = 2.0
+    label = torch.tensor([[1, 0, IGNORED]])
+    weight = torch.tensor([3.0, 1, 1, 1, 1])
+    right, wrong = (-torch.log_softmax(logits[0, 0], 0)[i] for i in (1, 0))
+    assert SequenceLoss(weight)(logits, label) == pytest.approx(float(right + 3 * wrong) / 4)
+
+
+def test_label_smoothing_is_torchs_own():
+    logits, label = torch.randn(2, 4, 5), torch.randint(5, (2, 4))
+    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), label.flatten(), label_smoothing=0.1)
+    assert SequenceLoss(label_smoothing=0.1)(logits, label) == pytest.approx(float(expected))
+
+
+def test_class_weights_are_a_power_of_the_inverse_frequency_and_rare_classes_are_bounded():
+    label = torch.tensor([0] * 1600 + [1] * 100 + [2] * 400 + [3] * 5 + [IGNORED] * 50)
+    expected = [1.0, 4.0, 2.0, math.sqrt(80), math.sqrt(80)]
+    np.testing.assert_allclose(class_weights([label[:700], label[700:]], 0.5), expected, rtol=1e-6)
+    np.testing.assert_allclose(class_weights([label], 0.0), np.ones(5))
+    np.testing.assert_allclose(class_weights([label], 1.0, fewest=1), [1, 16, 4, 320, 1600])
+
+
+@settings(deadline=None)
+@given(arrays(np.int64, (5, 5), elements=st.integers(0, 40)))
+def test_macro_f1_is_the_one_of_the_evaluation(matrix):
+    expected = float(metrics.macro_f1(matrix))
+    if all(matrix[i].sum() for i in range(3)):
+        assert macro_f1(matrix) == pytest.approx(expected)
+    elif not matrix[:3].any():
+        assert math.isnan(macro_f1(matrix))
+
+
+def test_a_class_that_nobody_has_does_not_count_against_an_epoch():
+    matrix = np.diag([10, 0, 5, 3, 0])
+    matrix[0, 1] = 10
+    assert macro_f1(matrix) == pytest.approx(np.mean([2 / 3, 1.0]))
+
+
+def test_the_first_of_equal_epochs_is_best():
+    assert best_epoch([0.2, 0.7, 0.5, 0.7]) == 2
+
+
+def small_net(**arguments):
+    return NeuralNet(
+        BeatSequence,
+        SequenceLoss,
+        module__channels=HOW.channels,
+        module__width=HOW.width,
+        module__rhythm=len(HOW.rhythm_features),
+        module__filters=(3,),
+        module__size=4,
+        module__hidden=6,
+        module__dilations=(1,),
+        train_split=None,
+        callbacks__print_log=None,
+        **arguments,
+    )
+
+
+def test_confusion_counts_every_known_beat_of_every_excerpt_once():
+    table = made_up_table({"a": 70, "b": 45})
+    table.label[:7] = IGNORED
+    excerpts = Excerpts(prepare(table, np.arange(115), HOW), 16, jitter=False)
+    net = small_net(batch_size=3).initialize()
+    matrix = confusion(net, excerpts)
+    np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(table.label[7:], minlength=5))
+
+    net.module_.eval()
+    predicted = []
+    for i in range(len(excerpts)):
+        inputs, label = excerpts[i]
+        with torch.no_grad():
+            logits = net.module_(**{name: tensor[None] for name, tensor in inputs.items()})[0]
+        predicted.append(logits.argmax(1)[label != IGNORED])
+    np.testing.assert_array_equal(matrix.sum(axis=0), np.bincount(torch.cat(predicted), minlength=5))
+
+
+class Watch(Callback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+        self.draws: list[float] = []
+
+    def on_epoch_begin(self, net, **_):
+        self.rates.append(net.optimizer_.param_groups[0]["lr"])
+        self.draws.append(float(torch.rand(())))
+
+
+def watched(epochs: int, seed: int = 0, done: int = 0) -> Watch:
+    table = made_up_table({"a": 20})
+    excerpts = Excerpts(prepare(table, np.arange(20), HOW), 16, jitter=False)
+    watch = Watch()
+    net = small_net(callbacks=[("schedule", Schedule(seed, epochs, 0.01)), ("watch", watch)]).initialize()
+    for number in range(done):
+        net.history_.new_epoch()
+        net.history_.record("epoch", number + 1)
+    net.partial_fit(excerpts, epochs=epochs - done)
+    return watch
+
+
+def test_the_learning_rate_rises_over_a_tenth_of_the_epochs_and_falls_along_a_cosine():
+    rates = np.array(watched(20).rates)
+    np.testing.assert_allclose(rates[:3], [0.005, 0.01, 0.01])
+    np.testing.assert_allclose(rates[2:], 0.005 * (1 + np.cos(np.pi * np.arange(18) / 18)))
+    assert rates[-1] < 1e-4
+
+
+def test_a_schedule_that_starts_late_goes_on_with_the_same_rates_and_draws():
+    whole, rest = watched(6, seed=3), watched(6, seed=3, done=4)
+    assert rest.rates == whole.rates[4:]
+    assert rest.draws == whole.draws[4:]
+    assert watched(6, seed=4).draws != whole.draws
