@@ -16,7 +16,7 @@ from ecgtune.errors import EcgtuneError, OutputError, RecordError
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
-from ecgtune.readers import find_records, read_record
+from ecgtune.readers import find_records, read_record, record_files
 from ecgtune.writers import FORMATS, write
 
 
@@ -127,10 +127,11 @@ def classify_files(
     ModelError
         Where the model cannot be loaded.
     OutputError
-        Where the folder cannot be made or a format is unknown.
+        Where the folder cannot be made or written to, or a format is unknown.
     """
     if not isinstance(model, Model):
         model = load_model(model)
+    model.open()
     if unknown := [name for name in formats if name not in FORMATS]:
         raise OutputError(f"unknown output format {unknown[0]!r}; known: {', '.join(FORMATS)}")
     if not formats:
@@ -138,6 +139,8 @@ def classify_files(
     make_folder(out)
     job = Job(out, model, None if leads is None else tuple(leads), tuple(formats), fs, units)
     ledger = _Ledger(out)
+    # A folder that takes no file is told of before any recording is read.
+    ledger.save()
     first: dict[str, Path] = {}
     for path in paths:
         first.setdefault(path.stem, path)
@@ -178,9 +181,13 @@ def classify_files(
 
 
 def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outcome:
+    sources = record_files(path)
+    expected = tuple(job.out / f"{path.stem}.{kind}" for kind in job.formats)
+    if clash := {file.resolve() for file in expected} & {file.resolve() for file in sources}:
+        raise OutputError(f"{clash.pop()}: belongs to the recording itself; choose another --out")
     stamp = {
-        "source": _fingerprint(path),
-        "model": job.model.hash,
+        "source": _fingerprint(sources),
+        "model": [job.model.name, job.model.hash],
         "leads": job.leads,
         "formats": job.formats,
         "fs": job.fs,
@@ -188,11 +195,12 @@ def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outc
         "ecgtune": __version__,
     }
     stamp = json.loads(json.dumps(stamp))
-    expected = tuple(job.out / f"{path.stem}.{kind}" for kind in job.formats)
     if not again and ledger.holds(path.stem, stamp) and all(file.is_file() for file in expected):
         return Outcome(path, path.stem, expected, skipped=True)
     record = read_record(path, fs=job.fs, units=job.units)
     labelled = classify(record, job.model, leads=job.leads)
+    # Should writing stop half way, old and new files lie side by side: then nothing counts as done.
+    ledger.drop(path.stem)
     files = write(labelled, job.out, job.formats)
     ledger.enter(path.stem, stamp)
     symbols, counts = np.unique(labelled.annotations.symbol, return_counts=True)
@@ -200,10 +208,10 @@ def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outc
     return Outcome(path, path.stem, tuple(files), {name: found.get(name, 0) for name in CLASSES})
 
 
-def _fingerprint(path: Path) -> list[list[object]]:
+def _fingerprint(files: Sequence[Path]) -> list[list[object]]:
     """Name, size and time of a recording's files; enough to see that it was replaced."""
     marks: list[list[object]] = []
-    for file in (path, path.with_suffix(".dat")):
+    for file in files:
         if file.is_file():
             about = file.stat()
             marks.append([str(file.resolve()), about.st_size, about.st_mtime_ns])
@@ -228,4 +236,12 @@ class _Ledger:
     def enter(self, name: str, stamp: object) -> None:
         with self._lock:
             self._entries[name] = stamp
-            write_whole(self._path, json.dumps(self._entries))
+            self.save()
+
+    def drop(self, name: str) -> None:
+        with self._lock:
+            if self._entries.pop(name, None) is not None:
+                self.save()
+
+    def save(self) -> None:
+        write_whole(self._path, json.dumps(self._entries))

@@ -81,13 +81,15 @@ def classify(
         done += predictor.push(at, windows)
     done += predictor.finish()
     if not done:
-        raise RecordError(f"{record.name}: no beats found in {record.duration:.0f} s; is this an ECG?")
+        raise _no_beats(record)
     seconds = np.concatenate(lost, axis=1)
     at = np.concatenate([positions for positions, _ in done])
     probability = np.concatenate([rows for _, rows in done])
     unreadable: NDArray[np.bool_] = np.asarray(seconds.all(axis=0))
     readable = ~unreadable[np.minimum(at // WORKING_RATE, seconds.shape[1] - 1)]
     at, probability = at[readable], probability[readable]
+    if not len(at):
+        raise _no_beats(record)
     annotations = Annotations(
         np.minimum(to_native(at, record.fs), record.n_samples - 1),
         np.array(CLASSES)[probability.argmax(axis=1)],
@@ -104,6 +106,10 @@ def classify(
         (patient or record.patient) in model.trained_on,
         _gaps(unreadable, record),
     )
+
+
+def _no_beats(record: Record) -> RecordError:
+    return RecordError(f"{record.name}: no beats found in {record.duration:.0f} s; is this an ECG?")
 
 
 def _stretches(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
@@ -131,8 +137,5 @@ def _notes(
 
 
 def _gaps(lost: NDArray[np.bool_], record: Record) -> Ints:
-    gaps = [
-        (round(begin * record.fs), min(round(end * record.fs), record.n_samples))
-        for begin, end in _stretches(lost)
-    ]
-    return np.array(gaps, dtype=np.int64).reshape(-1, 2)
+    seconds = np.array(list(_stretches(lost)), dtype=np.int64).reshape(-1, 2)
+    return np.minimum(to_native(seconds * WORKING_RATE, record.fs), record.n_samples)

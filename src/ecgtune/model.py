@@ -50,7 +50,17 @@ _PREFERRED_LEADS = (
     "I",
 )
 
-_REQUIRED = ("format", "name", "version", "architecture", "classes", "preprocessing", "reach", "onnx_sha256")
+_REQUIRED = {
+    "format": int,
+    "name": str,
+    "version": str,
+    "architecture": dict,
+    "classes": list,
+    "preprocessing": dict,
+    "reach": int,
+    "onnx_sha256": str,
+}
+"""What every card holds, and of which type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +109,33 @@ class Model:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        path, how = self.folder / ONNX, self.preprocessing
         try:
-            return ort.InferenceSession(
-                str(self.folder / ONNX), sess_options=options, providers=["CPUExecutionProvider"]
+            session = ort.InferenceSession(
+                str(path), sess_options=options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
             reason = str(error).splitlines()[0]
+            raise ModelError(f"{path}: cannot be loaded: {reason}; export the model again") from error
+        takes = {entry.name: entry.shape[1:] for entry in session.get_inputs()}
+        gives = [entry.name for entry in session.get_outputs()]
+        expected = {"beats": [how.channels, how.width], "rhythm": [len(how.rhythm_features)]}
+        if takes != expected or gives != ["probability"]:
             raise ModelError(
-                f"{self.folder / ONNX}: cannot be loaded: {reason}; export the model again"
-            ) from error
+                f"{path}: takes {takes} and gives {', '.join(gives)}; its card asks for {expected} and "
+                "probability: export the model again"
+            )
+        return session
+
+    def open(self) -> None:
+        """Load the network now rather than at the first prediction.
+
+        Raises
+        ------
+        ModelError
+            Where ``model.onnx`` cannot be loaded, or takes other inputs than its card says.
+        """
+        _ = self._session
 
     def predict(self, windows: Floats, at: Ints) -> Floats:
         """Class probabilities of all beats of one recording.
@@ -170,38 +198,41 @@ class Predictor:
         self._model = model
         self._first = 0
         self._next = 0
-        self._at = np.empty(0, dtype=np.int64)
-        self._windows = np.empty((0, how.leads, how.width), dtype=np.float32)
+        self._held = 0
+        self._at = [np.empty(0, dtype=np.int64)]
+        self._windows = [np.empty((0, how.leads, how.width), dtype=np.float32)]
 
     def push(self, at: Ints, windows: Floats) -> list[tuple[Ints, Floats]]:
         """Take further beats; return positions and probabilities of the segments that they complete."""
         if len(at):
-            self._at = np.concatenate([self._at, at])
-            self._windows = np.concatenate([self._windows, windows])
+            self._at.append(at)
+            self._windows.append(windows)
+            self._held += len(at)
         done = []
-        while self._first + len(self._at) >= self._next + SEGMENT + self._model.reach:
+        while self._first + self._held >= self._next + SEGMENT + self._model.reach:
             done.append(self._segment(SEGMENT))
         return done
 
     def finish(self) -> list[tuple[Ints, Floats]]:
         """Predict what is left at the end of the recording."""
         done = []
-        while (left := self._first + len(self._at) - self._next) > 0:
+        while (left := self._first + self._held - self._next) > 0:
             done.append(self._segment(min(left, SEGMENT)))
         return done
 
     def _segment(self, length: int) -> tuple[Ints, Floats]:
         reach = self._model.reach
         begin = self._next - self._first
-        low, high = max(0, begin - reach), min(len(self._at), begin + length + reach)
-        beats, rhythm = self._model.preprocessing.inputs(self._windows[low:high], self._at[low:high])
+        at, windows = np.concatenate(self._at), np.concatenate(self._windows)
+        low, high = max(0, begin - reach), min(len(at), begin + length + reach)
+        beats, rhythm = self._model.preprocessing.inputs(windows[low:high], at[low:high])
         probability = self._model.run(beats, rhythm)[begin - low : begin - low + length]
-        at = self._at[begin : begin + length]
         self._next += length
         drop = max(0, self._next - reach - self._first)
         self._first += drop
-        self._at, self._windows = self._at[drop:], self._windows[drop:].copy()
-        return at, probability
+        self._at, self._windows = [at[drop:]], [windows[drop:].copy()]
+        self._held = len(at) - drop
+        return at[begin : begin + length], probability
 
 
 def pretrained_folder() -> Path:
@@ -231,7 +262,12 @@ def load_model(model: str | Path = "default") -> Model:
         if not (folder / name).is_file():
             raise ModelError(f"{folder}: {name} is missing; a model folder holds {CARD} and {ONNX}")
     card = read_card(folder)
-    digest = hashlib.sha256((folder / ONNX).read_bytes()).hexdigest()
+    try:
+        digest = hashlib.sha256((folder / ONNX).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"{folder / ONNX}: cannot be read: {error.strerror or error}; export the model again"
+        ) from error
     if digest != card["onnx_sha256"]:
         raise ModelError(
             f"{folder / ONNX}: does not belong to its card (SHA-256 differs); export the model again"
@@ -279,10 +315,15 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or (missing := [name for name in _REQUIRED if name not in card]):
         lacking = ", ".join(missing) if isinstance(card, dict) else "everything"
         raise ModelError(f"{path}: lacks {lacking}; train or export the model again")
-    if card["format"] > FORMAT:
+    if isinstance(card["format"], int) and card["format"] > FORMAT:
         raise ModelError(
             f"{path}: format {card['format']}; this ecgtune reads up to {FORMAT}: upgrade ecgtune"
         )
+    for name, kind in _REQUIRED.items():
+        if not isinstance(card[name], kind):
+            raise ModelError(
+                f"{path}: {name} is {card[name]!r:.40}, no {kind.__name__}; train or export the model again"
+            )
     if tuple(card["classes"]) != CLASSES:
         raise ModelError(f"{path}: classes {card['classes']}; this ecgtune labels {' '.join(CLASSES)}")
     return card

@@ -59,6 +59,10 @@ class Preprocessing:
                 f"windows of {self.before} + {self.after} samples asked for; "
                 f"at most {WIDEST[0]} + {WIDEST[1]}"
             )
+        if not 0 < self.band[0] < self.band[1] < self.rate / 2:
+            raise ModelError(f"band of {self.band[0]:g} to {self.band[1]:g} Hz asked for at {self.rate} Hz")
+        if min(self.neighbours, self.near, self.far, self.leads) < 1:
+            raise ModelError("neighbours, near, far and leads must be 1 or more")
 
     @property
     def width(self) -> int:
@@ -112,11 +116,15 @@ class Preprocessing:
         Raises
         ------
         ModelError
-            On parameters that this version does not know.
+            On parameters that this version does not know, or values that make no sense.
         """
         known = {field.name for field in fields(cls)}
         if unknown := set(card) - known:
             raise ModelError(
                 f"preprocessing {', '.join(sorted(unknown))} unknown: the model needs a newer ecgtune"
             )
-        return cls(**(card | {"band": tuple(card.get("band", cls.band))}))
+        try:
+            low, high = card.get("band", cls.band)
+            return cls(**(card | {"band": (float(low), float(high))}))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"preprocessing {card} makes no sense: {error}") from error

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecgtune.readers.annotations import read_annotations
-from ecgtune.readers.find import find_record, find_records
+from ecgtune.readers.find import find_record, find_records, record_files
 from ecgtune.readers.registry import READERS
 from ecgtune.record import Record
 
-__all__ = ["READERS", "find_record", "find_records", "read_annotations", "read_record"]
+__all__ = ["READERS", "find_record", "find_records", "read_annotations", "read_record", "record_files"]
 
 
 def read_record(

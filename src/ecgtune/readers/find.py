@@ -3,11 +3,12 @@
 import glob
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from ecgtune.errors import RecordError
 from ecgtune.readers.sidecar import SIDECAR_KEYS
-from ecgtune.readers.wfdb_header import segment_names
+from ecgtune.readers.wfdb_header import read_header, segment_names
 
 WFDB = ".hea"
 EDF = (".edf",)
@@ -56,6 +57,29 @@ def find_record(path: str | Path) -> Path:
             f"{path}: no such record; check the path (a WFDB record is named like 208 or 208.hea)"
         )
     return others[0]
+
+
+def record_files(path: Path) -> list[Path]:
+    """Name every file that a record's samples and description come from, annotations left out.
+
+    Parameters
+    ----------
+    path
+        What stands for the record, as `find_record` gives it: its header or file comes first. Of a damaged
+        header, itself alone.
+    """
+    if path.suffix.lower() in TABLES:
+        return [path, path.with_suffix(".json")]
+    headers = [path]
+    if path.suffix == WFDB:
+        headers += [path.parent / f"{name}{WFDB}" for name in segment_names(path)]
+    files = dict.fromkeys(headers)
+    for header in headers:
+        if header.suffix == WFDB:
+            with suppress(RecordError):
+                signals = read_header(header).signals
+                files.update(dict.fromkeys(header.parent / signal.file for signal in signals))
+    return list(files)
 
 
 def find_records(paths: Iterable[str | Path]) -> list[Path]:

@@ -108,7 +108,7 @@ def find_candidates(signal: Floats) -> Candidates:
         moment comes first, heights are relative to that lead's typical QRS.
     """
     n_leads, n = signal.shape
-    filtered = np.stack([sosfiltfilt(_band(), lead) for lead in signal]).astype(np.float32)
+    filtered = sosfiltfilt(_band(), signal).astype(np.float32)
     energy = np.sqrt(uniform_filter1d(filtered**2, ENERGY_WIDTH, axis=1) + 1e-12)
     slope = np.abs(np.diff(filtered, axis=1, prepend=filtered[:, :1]))
     seconds = n // RATE
@@ -163,7 +163,9 @@ def find_candidates(signal: Floats) -> Candidates:
 
 
 def _sleepecg(lead: Floats) -> Ints:
-    if np.ptp(lead) == 0:
+    # sleepecg passes over a flat beginning, and learns its thresholds in the two seconds that follow.
+    moving = np.flatnonzero(lead != lead[0])
+    if len(moving) == 0 or len(lead) - moving[0] < 2 * RATE:
         return np.empty(0, dtype=np.int64)
     from sleepecg import detect_heartbeats  # type: ignore[attr-defined]
 
@@ -172,8 +174,8 @@ def _sleepecg(lead: Floats) -> Ints:
 
 
 def _smooth(by_second: NDArray[np.floating]) -> NDArray[np.floating]:
-    smooth: NDArray[np.floating] = median_filter(by_second, size=(1, LOCAL), mode="nearest")
-    return smooth
+    # One lead at a time: SciPy is quick in one dimension alone.
+    return np.stack([median_filter(lead, size=LOCAL, mode="nearest") for lead in by_second])
 
 
 def _surroundings(at: Ints, energy: Floats) -> Floats:

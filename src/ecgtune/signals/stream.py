@@ -7,6 +7,7 @@ on how the file was read or how long the recording is.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from ecgtune.signals.resample import (
 Floats = NDArray[np.float32]
 
 CORE_SECONDS = 300
-"""Length of a block without its margins."""
+"""Length of a block without its margins; a little more at rates that do not divide it into whole seconds."""
 
 MARGIN_SECONDS = 12
 """What a block sees of its neighbours: enough for filters and adaptive thresholds to settle."""
@@ -99,7 +100,7 @@ def read_working(
     signal
         mV, float32 [leads, stop - start], missing samples bridged by straight lines.
     missing
-        Whether the native sample nearest to each working sample is missing, bool, same shape; or one False
+        Whether the native sample at or before each working sample is missing, bool, same shape; or one False
         where nothing is.
     """
     ratio = working_ratio(record.fs)
@@ -114,8 +115,8 @@ def read_working(
     missing = np.zeros((1, 1), dtype=np.bool_)
     if gaps.any():
         native = _bridge(native, gaps)
-        nearest = np.arange(start, stop) * down // up - native_start
-        missing = gaps[np.minimum(nearest, len(gaps) - 1)].T
+        native_sample = np.arange(start, stop) * down // up - native_start
+        missing = gaps[np.minimum(native_sample, len(gaps) - 1)].T
     signal = resample_piece(native, record.fs)
     return signal[:, start - first : stop - first], missing
 
@@ -133,18 +134,29 @@ def _bridge(native: Floats, gaps: NDArray[np.bool_]) -> Floats:
     return native
 
 
-def _lost(core: Floats, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Seconds in which a lead is flat or mostly missing; a last second cut short counts as a whole one."""
-    edges = np.arange(0, core.shape[1], WORKING_RATE)
-    still = np.maximum.reduceat(core, edges, axis=1) - np.minimum.reduceat(core, edges, axis=1) < FLAT_MV
-    if missing.shape == core.shape:
-        still |= np.add.reduceat(missing, edges, axis=1, dtype=np.int64) > WORKING_RATE // 2
-    return still
+def _lost(signal: Floats, missing: NDArray[np.bool_], begin: int, end: int) -> NDArray[np.bool_]:
+    """Tell in which seconds from ``begin`` to ``end`` a lead says nothing: bool [leads, seconds].
+
+    A last second cut short is judged by the whole second that ends with it.
+    """
+    lost = _silent(signal[:, begin:end], missing[:, begin:end])
+    if (end - begin) % WORKING_RATE:
+        whole = slice(max(0, end - WORKING_RATE), end)
+        lost[:, -1:] = _silent(signal[:, whole], missing[:, whole])
+    return lost
 
 
-def blocks(
-    record: Record, leads: Sequence[int], *, core_range: tuple[int, int] | None = None
-) -> Iterator[Block]:
+def _silent(signal: Floats, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each second is flat or mostly missing: bool [leads, seconds]."""
+    edges = np.arange(0, signal.shape[1], WORKING_RATE)
+    span = np.maximum.reduceat(signal, edges, axis=1) - np.minimum.reduceat(signal, edges, axis=1)
+    silent: NDArray[np.bool_] = span < FLAT_MV
+    if missing.shape == signal.shape:
+        silent |= np.add.reduceat(missing, edges, axis=1, dtype=np.int64) > WORKING_RATE // 2
+    return silent
+
+
+def blocks(record: Record, leads: Sequence[int]) -> Iterator[Block]:
     """Walk through a recording.
 
     Parameters
@@ -153,8 +165,6 @@ def blocks(
         The recording, 100 to 2000 Hz.
     leads
         Indices of the leads wanted.
-    core_range
-        Only blocks whose core meets these working samples.
 
     Raises
     ------
@@ -164,16 +174,16 @@ def blocks(
     check_rate(record)
     n = working_length(record)
     unit = block_unit(record.fs)
-    core = -(-CORE_SECONDS * WORKING_RATE // unit) * unit
+    # Whole seconds, so that the seconds of all blocks make up the recording's.
+    step = lcm(unit, WORKING_RATE)
+    core = -(-CORE_SECONDS * WORKING_RATE // step) * step
     margin = -(-MARGIN_SECONDS * WORKING_RATE // unit) * unit
     for begin in range(0, n, core):
         end = min(begin + core, n)
-        if core_range is not None and (end <= core_range[0] or begin >= core_range[1]):
-            continue
         start, stop = max(0, begin - margin), min(n, end + margin)
         signal, missing = read_working(record, start, stop, leads)
-        own = slice(begin - start, end - start)
-        yield Block(start, (begin, end), signal, _lost(signal[:, own], missing[:, own]), end == n)
+        lost = _lost(signal, missing, begin - start, end - start)
+        yield Block(start, (begin, end), signal, lost, end == n)
 
 
 @lru_cache(maxsize=4)
@@ -185,7 +195,8 @@ def _band(low: float, high: float) -> NDArray[np.float64]:
 def diagnostic_band(signal: Floats, band: tuple[float, float] = (0.5, 40.0)) -> Floats:
     """Band-pass forwards and backwards, without delay: [leads, samples] at the working rate, band in Hz."""
     pad = min(3 * WORKING_RATE, signal.shape[1] - 1)
-    return np.stack([sosfiltfilt(_band(*band), lead, padlen=pad) for lead in signal]).astype(np.float32)
+    filtered: Floats = sosfiltfilt(_band(*band), signal, padlen=pad).astype(np.float32)
+    return filtered
 
 
 def probe(record: Record, leads: Sequence[int]) -> tuple[int, ...]:
