@@ -22,6 +22,40 @@ def mitdb(data: Path) -> Path:
     return data / "mitdb"
 
 
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a model that was never trained: every stage runs, the labels mean nothing."""
+    import torch
+
+    from ecgtune.beats import Preprocessing
+    from ecgtune.labels import CLASSES
+    from ecgtune.training.export import save_model
+    from ecgtune.training.networks import build_network
+
+    how = Preprocessing(neighbours=8, near=4, far=16)
+    arguments = {
+        "channels": how.channels,
+        "width": how.width,
+        "rhythm": len(how.rhythm_features),
+        "filters": [4],
+        "size": 4,
+        "hidden": 4,
+        "dilations": [1],
+    }
+    torch.manual_seed(0)
+    card = {
+        "name": "tiny",
+        "version": "0",
+        "summary": "never trained",
+        "classes": list(CLASSES),
+        "architecture": {"network": "beat-sequence", **arguments},
+        "preprocessing": how.to_card(),
+        "training": {"patients": ["mitdb/208"]},
+    }
+    network = build_network("beat-sequence", **arguments)
+    return save_model(network, card, tmp_path_factory.mktemp("models") / "tiny").folder
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" and report.passed and "data" in getattr(report, "fixtures", ()):
         _ran.append(report.nodeid)
