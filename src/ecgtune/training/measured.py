@@ -20,7 +20,6 @@ from ecgtune.evaluation.results import (
     plain_matrices,
 )
 from ecgtune.labels import CLASSES
-from ecgtune.model import Model
 from ecgtune.splits import PROTOCOLS, Split
 
 RecordKey = tuple[str, str]
@@ -57,35 +56,41 @@ def groups(matrices: Matrices) -> dict[str, dict[str, Figure]]:
 
 
 def result_of(
-    model: Model,
+    name: str,
+    label: str,
     matrices: Matrices,
     split: Split,
     *,
     data: str,
+    command: str,
     wall_s: float,
     scorings: Sequence[Scoring],
+    parameters: int | None = None,
     notes: Sequence[str] = (),
 ) -> Result:
     """Put one training and the scoring of its test side into a result.
 
     Parameters
     ----------
-    model
-        The finished model.
+    name, label
+        What was trained: the result's name begins with the one, its title with the other.
     matrices
         Confusion matrix of each test record.
     split
         Who was where.
     data
         The database.
+    command
+        What trains it, but for database, protocol, seed and run folder.
     wall_s
         Wall time of the training.
     scorings
         Every scoring of this run folder's test side so far.
+    parameters
+        How many the model has, where it has any.
     notes
         Decisions and remarks.
     """
-    name = str(model.card["name"])
     figures = groups(matrices)
     overall = [row for row in figures if ": " not in row]
     tables = {
@@ -100,11 +105,9 @@ def result_of(
     used = {key for side, _ in split.sides() for key in split.records(side)}
     return Result(
         name=f"{name}-{split.protocol}",
-        title=f"{model.name} under {split.protocol}: {PROTOCOLS.get(split.protocol, 'a split of its own')}",
+        title=f"{label} under {split.protocol}: {PROTOCOLS.get(split.protocol, 'a split of its own')}",
         created=now().date(),
-        command=(
-            f"ecgtune train {name} --data {data} --protocol {split.protocol} --seed {split.seed} --out RUN"
-        ),
+        command=f"{command} --data {data} --protocol {split.protocol} --seed {split.seed} --out RUN",
         protocol=split.protocol,
         figures=figures,
         code=code_version(),
@@ -115,7 +118,7 @@ def result_of(
         divisions=(Division(split.protocol, split.seed, split.hash),),
         data=data_used(used),
         seeds=(split.seed,),
-        parameters=int(model.card["parameters"]),
+        parameters=parameters,
         notes=("AAMI classes (de Chazal's); beats at annotated positions", *notes),
         scorings=tuple(scorings),
         matrices={"test": plain_matrices(matrices)},

@@ -151,12 +151,15 @@ def train(
     write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     if test:
         result = result_of(
-            model,
+            config.name,
+            model.name,
             matrices,
             split,
             data=data,
+            command=f"ecgtune train {config.name}",
             wall_s=metrics["wall_s"],
             scorings=[*earlier_scorings(out / FILE), scoring(split, model.hash)],
+            parameters=model.card["parameters"],
             notes=[f"epoch {epochs} of {config.training.epochs} was best on the validation side"],
         )
         save_result(result, out / FILE)
