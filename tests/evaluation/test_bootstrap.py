@@ -5,7 +5,15 @@ import pytest
 
 from ecgtune.errors import EvaluationError
 from ecgtune.evaluation import metrics
-from ecgtune.evaluation.bootstrap import bootstrap, by_patient, compare_models, mean_over, of_class, pooled
+from ecgtune.evaluation.bootstrap import (
+    bootstrap,
+    bootstrap_mean,
+    by_patient,
+    compare_models,
+    mean_over,
+    of_class,
+    pooled,
+)
 from ecgtune.labels import CLASSES
 
 
@@ -141,3 +149,16 @@ def test_the_metric_must_give_one_value_a_matrix() -> None:
         bootstrap({"0": np.eye(5)}, metrics.f1)
     with pytest.raises(EvaluationError, match="class 'X'"):
         of_class(metrics.f1, "X", CLASSES)
+
+
+def test_mean_over_records_has_an_interval() -> None:
+    some = records(30, 0.9, spread=0.05)
+    interval = bootstrap_mean(some, metrics.accuracy)
+    assert interval.value == pytest.approx(mean_over(some, metrics.accuracy))
+    assert interval.low < interval.value < interval.high
+    assert interval.n_records == 30
+    # A record without S is no draw of the mean of S.
+    without = {**some, "none": np.diag([10, 0, 0, 0, 0])}
+    assert bootstrap_mean(without, of_class(metrics.f1, "S", CLASSES)).n_records == 30
+    nowhere = bootstrap_mean(some, of_class(metrics.f1, "V", CLASSES))
+    assert (nowhere.n_records, math.isnan(nowhere.value), math.isnan(nowhere.low)) == (0, True, True)
