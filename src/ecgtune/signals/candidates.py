@@ -109,6 +109,10 @@ def find_candidates(signal: Floats) -> Candidates:
     """
     n_leads, n = signal.shape
     filtered = sosfiltfilt(_band(), signal).astype(np.float32)
+    # Rounding errors of a flat lead are no signal, but sleepecg would lower its thresholds down to them.
+    still = np.abs(np.diff(signal, axis=1, prepend=signal[:, :1])) < FLAT_STEP
+    flat = uniform_filter1d(still, RATE, axis=1, output=np.float32) > 0.9
+    filtered[flat] = 0
     energy = np.sqrt(uniform_filter1d(filtered**2, ENERGY_WIDTH, axis=1) + 1e-12)
     slope = np.abs(np.diff(filtered, axis=1, prepend=filtered[:, :1]))
     seconds = n // RATE
@@ -128,6 +132,7 @@ def find_candidates(signal: Floats) -> Candidates:
         fused += energy[k] * (weight[k] / typical[k]).astype(np.float32)[second]
 
     found = [_sleepecg(lead) for lead in signal]
+    found = [beats[~flat[k, beats]] for k, beats in enumerate(found)]
     at, _ = find_peaks(fused, distance=int(0.15 * RATE), height=MINIMUM_HEIGHT)
     for beats in found:
         alone = beats if len(at) == 0 else beats[np.abs(at[nearest(at, beats)] - beats) > SAME_BEAT]
@@ -138,7 +143,6 @@ def find_candidates(signal: Floats) -> Candidates:
 
     around = np.clip(at[:, np.newaxis] + np.arange(-REACH, REACH + 1), 0, n - 1)
     here = second[at]
-    still = np.abs(np.diff(signal, axis=1, prepend=signal[:, :1])) < FLAT_STEP
     one_second = np.clip(at[:, np.newaxis] + np.arange(-RATE // 2, RATE // 2, 4), 0, n - 1)
     evidence = np.empty((n_leads, len(at), len(_LEAD_FEATURES)), dtype=np.float32)
     for k in range(n_leads):
