@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from command import Command
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +55,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     network = build_network("beat-sequence", **arguments)
     return save_model(network, card, tmp_path_factory.mktemp("models") / "tiny").folder
+
+
+@pytest.fixture
+def ecgtune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line in this process."""
+    return Command(monkeypatch, capsys)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from ecgtune.errors import OutputError
@@ -22,23 +23,32 @@ def write_whole(path: Path, content: str | bytes) -> None:
     OutputError
         Where the folder is not writable or the disk is full; nothing is left behind.
     """
-    data = content.encode() if isinstance(content, str) else content
-    temporary: str | None = None
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[Path, str | bytes]) -> None:
+    """Write files as `write_whole` does; none appears before there was room for all of them."""
+    parts: dict[Path, Path] = {}
+    path = Path()
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        for path, content in contents.items():
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+            parts[path] = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
         umask = os.umask(0)
         os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
+        for path, part in parts.items():
+            part.chmod(0o666 & ~umask)
+            part.replace(path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise OutputError(
             f"{path}: cannot be written: {reason}; choose another --out or free some space"
         ) from error
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> Path:

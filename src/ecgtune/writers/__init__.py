@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ecgtune.errors import OutputError
-from ecgtune.files import make_folder, write_whole
+from ecgtune.files import make_folder, write_together
 from ecgtune.labelled import Labelled
 
 Encoder = Callable[[Labelled], bytes | str]
@@ -72,6 +72,5 @@ def write(labelled: Labelled, folder: Path | str, formats: Sequence[str] = FORMA
     folder = make_folder(Path(folder))
     # Everything is made before anything is written, so that a failure leaves no incomplete set behind.
     contents = {folder / f"{name}.{extension}": WRITERS[extension](labelled) for extension in formats}
-    for path, content in contents.items():
-        write_whole(path, content)
+    write_together(contents)
     return list(contents)
