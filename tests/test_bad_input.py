@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Command
 from numpy.typing import NDArray
 
+from command import Command
 from ecgtune.signals.simulate import simulate
 
 FS = 250
@@ -23,7 +23,7 @@ Signal = NDArray[np.float64]
 def store(
     folder: Path, name: str, signal: Signal, *, fs: float = FS, gain: float = 200, says: int = 0
 ) -> Path:
-    """Write a WFDB record in format 16; the header may say another length or gain. NaN is a missing sample."""
+    """Write a WFDB record in format 16, NaN as missing; the header may say another length or gain."""
     n, n_leads = signal.shape
     digital = np.where(np.isnan(signal), -32768, np.round(np.nan_to_num(signal) * 200)).astype("<i2")
     digital.tofile(folder / f"{name}.dat")
@@ -376,7 +376,7 @@ def test_where_the_disk_is_full_nothing_half_written_stays_and_the_same_command_
     fdopen = os.fdopen
 
     def full(handle: int, *arguments: object) -> object:
-        name = Path(os.readlink(f"/proc/self/fd/{handle}")).name
+        name = Path(f"/proc/self/fd/{handle}").readlink().name
         if name.startswith(f".{full_at}."):
             os.write(handle, b"half of it")
             os.close(handle)

@@ -169,7 +169,8 @@ def _report(outcomes: "list[Outcome]", out: Path, as_json: bool) -> None:
                 typer.echo(f"{outcome.name}: {sum(outcome.counts.values())} beats  {counts}")
         skipped = sum(outcome.skipped for outcome in outcomes)
         labelled = len(outcomes) - skipped - len(failed)
-        typer.echo(f"{labelled} recordings labelled, in {out}")
+        if labelled or skipped:
+            typer.echo(f"{labelled} recordings labelled, in {out}")
         if skipped:
             typer.echo(f"{skipped} were done already (--again does them again)")
     for outcome in failed:
