@@ -12,7 +12,7 @@ HOUR = 3600.0
 
 LABEL = """
 import json, resource, sys, tempfile, time
-from ecgtune.classify import classify
+from ecgtune.classification import classify
 from ecgtune.model import load_model
 from ecgtune.signals.simulate import simulate
 from ecgtune.writers import write

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ecgtune._version import __version__
 
 if TYPE_CHECKING:
-    from ecgtune.classify import classify
+    from ecgtune.classification import classify
     from ecgtune.labelled import Labelled
     from ecgtune.model import Model, load_model
     from ecgtune.readers import read_record
@@ -23,7 +23,7 @@ _HOME = {
     "Labelled": "ecgtune.labelled",
     "Model": "ecgtune.model",
     "Record": "ecgtune.record",
-    "classify": "ecgtune.classify",
+    "classify": "ecgtune.classification",
     "detect_beats": "ecgtune.signals",
     "load_model": "ecgtune.model",
     "read_record": "ecgtune.readers",

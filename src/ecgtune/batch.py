@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgtune._version import __version__
-from ecgtune.classify import classify
+from ecgtune.classification import classify
 from ecgtune.errors import EcgtuneError, OutputError, RecordError
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES

@@ -187,7 +187,7 @@ def demo(
 
     Example: ecgtune demo
     """
-    from ecgtune.classify import classify as classify_record
+    from ecgtune.classification import classify as classify_record
     from ecgtune.demo import toy_record
     from ecgtune.labelled import summarise
     from ecgtune.writers import FORMATS, write

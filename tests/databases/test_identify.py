@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgtune.classify import classify
+from ecgtune.classification import classify
 from ecgtune.databases import identify
 from ecgtune.databases.catalogue import DS1, DS2
 from ecgtune.model import Model, load_model
