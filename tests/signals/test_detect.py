@@ -3,6 +3,7 @@
 Floors are pinned on DS1 and on simulated recordings; DS2 is never looked at.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -276,7 +277,7 @@ def test_neighbouring_blocks_lose_and_double_no_beat_at_their_seam(data: st.Data
     jitter = st.integers(-2, 2)
 
     def found():  # type: ignore[no-untyped-def]
-        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        for begin, end in itertools.pairwise(edges):
             near = beats[(beats >= begin - 300) & (beats < end + 300)]
             moved = np.array([int(beat) + data.draw(jitter) for beat in near], dtype=np.int64)
             empty = np.empty((1, 0))

@@ -1,5 +1,6 @@
 """A recording as blocks: where they lie, what they hold, which seconds they call lost."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_blocks_answer_for_every_sample_once(fs: float, seconds: float) -> None:
     edges = [b.core for b in every]
     assert edges[0][0] == 0
     assert edges[-1][1] == working_length(record)
-    assert all(one[1] == next_[0] for one, next_ in zip(edges[:-1], edges[1:], strict=True))
+    assert all(one[1] == next_[0] for one, next_ in itertools.pairwise(edges))
     assert [b.last for b in every] == [False] * (len(every) - 1) + [True]
     for block in every:
         assert block.start <= block.core[0]

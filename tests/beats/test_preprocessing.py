@@ -1,0 +1,69 @@
+"""The preprocessing of a model's card."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgtune.beats import Preprocessing
+from ecgtune.errors import ModelError
+
+
+def test_it_comes_back_equal_from_a_card() -> None:
+    how = Preprocessing(before=40, after=60, neighbours=5, near=3, far=9, band=(1.0, 30.0), leads=1)
+    assert Preprocessing.from_card(json.loads(json.dumps(how.to_card()))) == how
+
+
+def test_what_a_card_does_not_say_is_the_default() -> None:
+    assert Preprocessing.from_card({}) == Preprocessing()
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ({"rate": 256}, "preprocessing at 256 Hz asked for; this ecgtune works at 128 Hz"),
+        (
+            {"wavelet": "db4", "scale": 2},
+            "preprocessing scale, wavelet unknown: the model needs a newer ecgtune",
+        ),
+        ({"before": 0}, r"windows of 0 \+ 72 samples asked for; at most 128 \+ 256"),
+        ({"after": 257}, r"windows of 56 \+ 257 samples asked for"),
+        ({"band": [40, 0.5]}, "band of 40 to 0.5 Hz asked for at 128 Hz"),
+        ({"band": [0.5, 64]}, "band of 0.5 to 64 Hz"),
+        ({"band": [0.5]}, "makes no sense"),
+        ({"band": 3}, "makes no sense"),
+        ({"before": "many"}, "makes no sense"),
+        ({"neighbours": 0}, "neighbours, near, far and leads must be 1 or more"),
+        ({"leads": 0}, "must be 1 or more"),
+    ],
+)
+def test_a_card_that_cannot_be_followed_is_refused(card: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message) as raised:
+        Preprocessing.from_card(card)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("leads", [1, 2, 3])
+def test_inputs_have_the_shapes_that_the_properties_say(leads: int) -> None:
+    how = Preprocessing(leads=leads)
+    rng = np.random.default_rng(0)
+    windows = rng.normal(size=(20, leads, how.width)).astype(np.float32)
+    beats, rhythm = how.inputs(windows, np.arange(20) * 100)
+    assert beats.shape == (20, how.channels, how.width)
+    assert rhythm.shape == (20, len(how.rhythm_features))
+    assert beats.dtype == rhythm.dtype == np.float32
+
+
+def test_inputs_depend_on_no_more_beats_than_the_reach_says() -> None:
+    how = Preprocessing(neighbours=6, near=3, far=20)
+    rng = np.random.default_rng(2)
+    windows = rng.normal(size=(300, 2, how.width)).astype(np.float32)
+    at = np.cumsum(rng.integers(60, 140, 300))
+    beats, rhythm = how.inputs(windows, at)
+    inner = slice(100, 200)
+    wider = slice(100 - how.reach, 200 + how.reach)
+    beats_alone, rhythm_alone = how.inputs(windows[wider], at[wider])
+    kept = slice(how.reach, -how.reach)
+    np.testing.assert_array_equal(beats_alone[kept], beats[inner])
+    np.testing.assert_array_equal(rhythm_alone[kept], rhythm[inner])
