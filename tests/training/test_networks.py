@@ -23,8 +23,8 @@ class Built:
 
 BUILT: dict[str, list[Built]] = {
     "beat-sequence": [
-        Built(48_037),
-        Built(948, {"filters": [4], "size": 5, "hidden": 6, "dilations": [2]}, channels=2, width=63),
+        Built(47_314),
+        Built(1_044, {"filters": [4], "size": 5, "hidden": 6, "dilations": [2]}, channels=2, width=63),
     ]
 }
 
