@@ -332,3 +332,17 @@ def test_models_list_show_and_export(tiny_model: Path, tmp_path: Path, ecgtune: 
     again = ecgtune("models", "export", tiny_model, "--out", out)
     assert again.status == 2
     assert again.lines == [f"ecgtune: {out}: exists already; choose another --out"]
+
+
+@pytest.mark.slow
+def test_a_quick_training_gives_a_model_that_labels_and_leaves_the_test_side_alone(
+    mitdb: Path, tmp_path: Path, ecgtune: Command
+) -> None:
+    run = tmp_path / "run"
+    ended = ecgtune("train", "default", "--out", run, "--quick", "--no-test", "--json")
+    assert ended.status == 0
+    metrics = json.loads(ended.out)
+    assert "test" not in metrics
+    assert metrics["validate"]["macro_f1"] > 0.4
+    labelled = ecgtune("classify", mitdb / "106", "--model", run / "model", "--out", tmp_path / "out")
+    assert re.search(r"^106: 20\d\d beats  N 1\d{3} ", labelled.out, re.MULTILINE)

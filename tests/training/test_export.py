@@ -187,7 +187,7 @@ def unknown_argument(folder: Path) -> None:
     ("damage", "message"),
     [
         (lose_weights, "weights.safetensors is missing; without it the model can only predict"),
-        (damage_weights, "weights.safetensors: is damaged: .*; copy the model again"),
+        (damage_weights, "weights.safetensors: does not belong to its card .*; copy the model again"),
         (another_architecture, "weights.safetensors: does not fit the card's architecture: .*size mismatch"),
         (unknown_network, "unknown network 'transformer'; known: "),
         (unknown_argument, "network beat-sequence: .*layers.*; correct its arguments"),

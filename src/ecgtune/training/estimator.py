@@ -14,11 +14,9 @@ from skorch.callbacks import Callback, EpochScoring
 from skorch.history import History
 from torch import Tensor, nn
 
+from ecgtune.evaluation.metrics import macro_f1
 from ecgtune.labels import CLASSES
 from ecgtune.training.sequences import IGNORED, Excerpts
-
-SCORED = ("N", "S", "V")
-"""Classes of the macro-F1 by which epochs are chosen; F and Q are too few for it in mitdb."""
 
 
 class SequenceLoss(nn.Module):
@@ -53,16 +51,6 @@ def confusion(net: NeuralNet, dataset: Excerpts) -> NDArray[np.int64]:
         known = label != IGNORED
         np.add.at(matrix, (label[known].numpy(), predicted[known].numpy()), 1)
     return matrix
-
-
-def macro_f1(matrix: NDArray[np.int64], classes: Sequence[str] = SCORED) -> float:
-    """Mean F1 of the classes that are there."""
-    scores = []
-    for name in classes:
-        i = CLASSES.index(name)
-        if matrix[i].sum():
-            scores.append(2 * matrix[i, i] / (matrix[i].sum() + matrix[:, i].sum()))
-    return float(np.mean(scores)) if scores else math.nan
 
 
 class Schedule(Callback):  # type: ignore[misc]
@@ -156,9 +144,12 @@ def best_epoch(scores: Sequence[float]) -> int:
 
 
 def macro_f1_scoring() -> EpochScoring:
-    """Epoch scoring by `macro_f1` on the validation side; larger is better."""
+    """Epoch scoring by macro-F1 over N, S and V on the validation side; larger is better.
+
+    F and Q are too few in mitdb to choose epochs by.
+    """
 
     def score(net: NeuralNet, dataset: Excerpts, _: Any = None) -> float:
-        return macro_f1(confusion(net, dataset))
+        return float(macro_f1(confusion(net, dataset)))
 
     return EpochScoring(score, name=SCORE, lower_is_better=False, use_caching=False)

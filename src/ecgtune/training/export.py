@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ecgtune.beats import Preprocessing
@@ -139,10 +138,13 @@ def load_network(folder: Path) -> nn.Module:
     network = build_network(arguments.pop("network", ""), **arguments)
     if not (folder / WEIGHTS).is_file():
         raise ModelError(f"{folder}: {WEIGHTS} is missing; without it the model can only predict")
+    content = (folder / WEIGHTS).read_bytes()
+    if hashlib.sha256(content).hexdigest() != card.get("weights_sha256"):
+        raise ModelError(
+            f"{folder / WEIGHTS}: does not belong to its card (SHA-256 differs); copy the model again"
+        )
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except SafetensorError as error:
-        raise ModelError(f"{folder / WEIGHTS}: is damaged: {error}; copy the model again") from error
+        network.load_state_dict(load(content))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder / WEIGHTS}: does not fit the card's architecture: {reason}") from error
