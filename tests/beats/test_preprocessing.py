@@ -25,7 +25,7 @@ def test_what_a_card_does_not_say_is_the_default() -> None:
         ({"rate": 256}, "preprocessing at 256 Hz asked for; this ecgtune works at 128 Hz"),
         (
             {"wavelet": "db4", "scale": 2},
-            "preprocessing scale, wavelet unknown: the model needs a newer ecgtune",
+            "preprocessing scale, wavelet unknown: the model needs a newer",
         ),
         ({"before": 0}, r"windows of 0 \+ 72 samples asked for; at most 128 \+ 256"),
         ({"after": 257}, r"windows of 56 \+ 257 samples asked for"),

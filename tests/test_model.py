@@ -1,0 +1,310 @@
+"""Model folders: loading, refusing, copying; predictions that do not depend on how beats are handed over."""
+
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgtune.errors import ModelError, OutputError
+from ecgtune.labels import CLASSES
+from ecgtune.model import (
+    CARD,
+    FORMAT,
+    ONNX,
+    SEGMENT,
+    WEIGHTS,
+    Model,
+    Predictor,
+    export_model,
+    list_models,
+    load_model,
+    preferred_leads,
+)
+from ecgtune.record import Record
+
+Change = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path) -> Model:
+    return load_model(tiny_model)
+
+
+@pytest.fixture
+def copy(tiny_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+
+
+def beats(n: int, model: Model, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and windows of made-up beats."""
+    rng = np.random.default_rng(seed)
+    how = model.preprocessing
+    windows = rng.normal(0, 0.3, (n, how.leads, how.width)).astype(np.float32)
+    windows[:, :, how.before - 2 : how.before + 3] += rng.uniform(0.5, 2, (n, 1, 1)).astype(np.float32)
+    return np.cumsum(rng.integers(50, 150, n)), windows
+
+
+# Loading and refusing.
+
+
+def test_a_model_folder_is_loaded_by_path_or_text(tiny_model: Path, model: Model) -> None:
+    assert load_model(str(tiny_model)).hash == model.hash
+    assert model.name == "tiny 0"
+    assert model.folder == tiny_model
+    assert model.trained_on == {"mitdb/208"}
+    assert model.hash == hashlib.sha256((tiny_model / ONNX).read_bytes()).hexdigest()
+    assert model.reach == model.preprocessing.reach + 1
+
+
+def test_a_model_that_ships_is_loaded_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tiny_model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "some-name")
+    monkeypatch.setattr("ecgtune.model.pretrained_folder", lambda: tmp_path)
+    assert list_models() == ["some-name"]
+    assert load_model("some-name").folder == tmp_path / "some-name"
+    with pytest.raises(ModelError, match=r"^other: no such model; give a folder or one of: some-name$"):
+        load_model("other")
+
+
+def without(name: str) -> Change:
+    return lambda folder: (folder / name).unlink()
+
+
+def card(**changes: Any) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / CARD
+        content = json.loads(path.read_text()) | changes
+        path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+    return change
+
+
+def replaced_network(folder: Path) -> None:
+    data = b"no network at all"
+    (folder / ONNX).write_bytes(data)
+    card(onnx_sha256=hashlib.sha256(data).hexdigest())(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without(CARD), "card.json is missing; a model folder holds card.json and model.onnx"),
+        (without(ONNX), "model.onnx is missing; a model folder holds card.json and model.onnx"),
+        (lambda folder: (folder / CARD).write_text("{"), "card.json: cannot be read"),
+        (lambda folder: (folder / CARD).write_bytes(b"\xff\xfe{}"), "card.json: cannot be read"),
+        (lambda folder: (folder / CARD).write_text("[]"), "card.json: lacks everything; train or export"),
+        (card(reach=None, name=None), "card.json: lacks name, reach; train or export the model again"),
+        (card(format=FORMAT + 1), "card.json: format 2; this ecgtune reads up to 1: upgrade ecgtune"),
+        (card(format="1"), "card.json: format is '1', no int"),
+        (card(classes=["N", "V"]), r"card.json: classes \['N', 'V'\]; this ecgtune labels N S V F Q"),
+        (card(reach="far"), "card.json: reach is 'far', no int"),
+        (
+            card(preprocessing={"wavelet": 1}),
+            "preprocessing wavelet unknown: the model needs a newer ecgtune",
+        ),
+        (card(preprocessing={"rate": 250}), "this ecgtune works at 128 Hz"),
+        (card(preprocessing=[]), r"card.json: preprocessing is \[\], no dict"),
+        (card(onnx_sha256="0" * 64), r"model.onnx: does not belong to its card \(SHA-256 differs\)"),
+        (
+            lambda folder: (folder / ONNX).write_bytes((folder / ONNX).read_bytes()[:-100]),
+            r"model.onnx: does not belong to its card \(SHA-256 differs\); export the model again",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_usable_model_is_refused_in_one_line(
+    copy: Path, damage: Change, message: str
+) -> None:
+    damage(copy)
+    with pytest.raises(ModelError, match=message) as raised:
+        load_model(copy)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (replaced_network, "model.onnx: cannot be loaded: .*; export the model again"),
+        (
+            card(preprocessing={"before": 20, "after": 30}),
+            r"model.onnx: takes .* its card asks for \{'beats': \[4, 50\], 'rhythm': \[7\]\} and probability",
+        ),
+        (card(preprocessing={"leads": 1}), "model.onnx: takes"),
+    ],
+)
+def test_a_network_that_does_not_fit_its_card_is_refused_when_opened(
+    copy: Path, damage: Change, message: str
+) -> None:
+    damage(copy)
+    broken = load_model(copy)
+    with pytest.raises(ModelError, match=message) as raised:
+        broken.open()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("")
+    with pytest.raises(ModelError, match="no such model; give a folder or one of"):
+        load_model(tmp_path / "model")
+
+
+# Copying.
+
+
+def test_a_copy_holds_the_same_files_and_loads(tiny_model: Path, tmp_path: Path) -> None:
+    out = export_model(tiny_model, tmp_path / "new" / "mine")
+    for name in (CARD, ONNX, WEIGHTS):
+        assert (out / name).read_bytes() == (tiny_model / name).read_bytes()
+    assert load_model(out).hash == load_model(tiny_model).hash
+
+
+def test_a_copy_replaces_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(OutputError, match="mine: exists already; choose another --out"):
+        export_model(tiny_model, tmp_path / "mine")
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_copy_that_fails_half_way_leaves_nothing(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.mkdir()
+        (target / CARD).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ecgtune.model.shutil.copytree", full)
+    with pytest.raises(OutputError, match="mine: cannot be written: No space left on device"):
+        export_model(tiny_model, tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_model_is_not_copied(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such model"):
+        export_model(tmp_path / "none", tmp_path / "mine")
+
+
+# Predicting.
+
+
+def test_probabilities_are_probabilities(model: Model) -> None:
+    at, windows = beats(300, model)
+    probability = model.predict(windows, at)
+    assert probability.shape == (300, len(CLASSES))
+    assert probability.dtype == np.float32
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-5)
+    assert probability.min() >= 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_few_beats_are_no_error(model: Model, n: int) -> None:
+    at, windows = beats(n, model)
+    assert model.predict(windows, at).shape == (n, len(CLASSES))
+
+
+LONG = 2 * SEGMENT + 400
+
+
+@pytest.fixture(scope="module")
+def long_beats(model: Model) -> tuple[np.ndarray, np.ndarray]:
+    return beats(LONG, model)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    n=st.sampled_from(
+        [1, 30, SEGMENT - 1, SEGMENT, SEGMENT + 1, SEGMENT + 22, SEGMENT + 23, SEGMENT + 24, LONG]
+    ),
+    cuts=st.lists(st.integers(0, LONG), max_size=8),
+)
+def test_pieces_of_any_size_give_the_same_digits(
+    model: Model, long_beats: tuple[np.ndarray, np.ndarray], n: int, cuts: list[int]
+) -> None:
+    at, windows = long_beats[0][:n], long_beats[1][:n]
+    predictor = Predictor(model)
+    done = []
+    edges = [0, *sorted(min(cut, n) for cut in cuts), n]
+    for begin, end in itertools.pairwise(edges):
+        done += predictor.push(at[begin:end], windows[begin:end])
+    done += predictor.finish()
+    np.testing.assert_array_equal(np.concatenate([positions for positions, _ in done]), at)
+    np.testing.assert_array_equal(
+        np.concatenate([probability for _, probability in done]), model.predict(windows, at)
+    )
+
+
+def test_beats_one_by_one_give_the_same_digits(
+    model: Model, long_beats: tuple[np.ndarray, np.ndarray]
+) -> None:
+    n = SEGMENT + 100
+    at, windows = long_beats[0][:n], long_beats[1][:n]
+    predictor = Predictor(model)
+    done = []
+    for i in range(n):
+        done += predictor.push(at[i : i + 1], windows[i : i + 1])
+    done += predictor.finish()
+    np.testing.assert_array_equal(np.concatenate([p for _, p in done]), model.predict(windows, at))
+
+
+def test_where_segments_meet_makes_no_difference(
+    model: Model, long_beats: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = model.predict(long_beats[1], long_beats[0])
+    monkeypatch.setattr("ecgtune.model.SEGMENT", 500)
+    np.testing.assert_allclose(model.predict(long_beats[1], long_beats[0]), usual, atol=1e-5)
+
+
+def test_labels_do_not_depend_on_beats_beyond_the_reach(
+    model: Model, long_beats: tuple[np.ndarray, np.ndarray]
+) -> None:
+    at, windows = long_beats[0][:600], long_beats[1][:600]
+    usual = model.predict(windows, at)
+    changed = windows.copy()
+    changed[400:] = changed[400:][::-1]
+    differs = np.abs(model.predict(changed, at) - usual).max(axis=1) > 1e-5
+    assert not differs[: 400 - model.reach].any()
+    assert differs[400:].any()
+
+
+def test_no_more_beats_are_held_than_a_segment_and_its_surroundings(model: Model) -> None:
+    at, windows = beats(700, model)
+    predictor = Predictor(model)
+    for i in range(12):
+        predictor.push(at + i * (at[-1] + 100), windows)
+        assert sum(map(len, predictor._windows)) < SEGMENT + 2 * model.reach + 700
+
+
+# Leads.
+
+
+@pytest.mark.parametrize(
+    ("leads", "chosen"),
+    [
+        (("MLII", "V1"), ("MLII", "V1")),
+        (("V5", "MLII"), ("MLII", "V5")),
+        (("V5",), ("V5",)),
+        (("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"), ("II", "V1")),
+        (("ECG", "ECG", "ECG"), ("ECG", "ECG")),
+        (("chest", "V2"), ("V2", "chest")),
+    ],
+)
+def test_the_usual_leads_of_ambulatory_recordings_come_first(
+    leads: tuple[str, ...], chosen: tuple[str, ...]
+) -> None:
+    record = Record.from_array(np.zeros((10, len(leads))), 360, leads)
+    picked = preferred_leads(record, range(len(leads)), 2)
+    assert tuple(record.leads[i] for i in picked) == chosen
+    assert len(set(picked)) == len(picked)
+
+
+def test_leads_without_signal_are_not_picked() -> None:
+    record = Record.from_array(np.zeros((10, 3)), 360, ("MLII", "V1", "V5"))
+    assert preferred_leads(record, (1, 2), 2) == (1, 2)
