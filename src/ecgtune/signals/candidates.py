@@ -34,6 +34,9 @@ LOCAL = 9
 FLAT_STEP = 1e-4
 """mV; a lead that moves less than this between samples stands still."""
 
+LOWEST_MV = 0.01
+"""A candidate whose QRS energy is lower in every lead is drift or rounding, not a beat."""
+
 MINIMUM_HEIGHT = 0.15
 """Lowest candidate, as a fraction of the typical fused QRS energy."""
 
@@ -137,18 +140,19 @@ def find_candidates(signal: Floats) -> Candidates:
     for beats in found:
         alone = beats if len(at) == 0 else beats[np.abs(at[nearest(at, beats)] - beats) > SAME_BEAT]
         at = np.union1d(at, alone)
-    at = at.astype(np.int64)
+    around = np.clip(at[:, np.newaxis] + np.arange(-REACH, REACH + 1), 0, n - 1)
+    height = np.stack([lead[around].max(axis=1, initial=0) for lead in energy])
+    tall = height.max(axis=0) >= LOWEST_MV
+    at, around, height = at[tall].astype(np.int64), around[tall], height[:, tall]
     if len(at) == 0:
         return Candidates(at, np.empty((0, len(FEATURES)), dtype=np.float32))
 
-    around = np.clip(at[:, np.newaxis] + np.arange(-REACH, REACH + 1), 0, n - 1)
     here = second[at]
     one_second = np.clip(at[:, np.newaxis] + np.arange(-RATE // 2, RATE // 2, 4), 0, n - 1)
     evidence = np.empty((n_leads, len(at), len(_LEAD_FEATURES)), dtype=np.float32)
     for k in range(n_leads):
-        height = energy[k][around].max(axis=1)
-        evidence[k, :, 0] = np.log(height / typical[k, here] + 1e-3)
-        evidence[k, :, 1] = np.log(height / noise[k, here] + 1e-3)
+        evidence[k, :, 0] = np.log(height[k] / typical[k, here] + 1e-3)
+        evidence[k, :, 1] = np.log(height[k] / noise[k, here] + 1e-3)
         evidence[k, :, 2] = quality[k, here]
         beats = found[k]
         evidence[k, :, 3] = np.abs(beats[nearest(beats, at)] - at) <= SAME_BEAT if len(beats) else 0
