@@ -13,9 +13,10 @@ import pytest
 
 from ecgtune.classification import classify
 from ecgtune.errors import ModelError, RecordError
+from ecgtune.evaluation.ec57 import compare_beats
 from ecgtune.labelled import Labelled
 from ecgtune.labels import CLASSES
-from ecgtune.model import Model, load_model
+from ecgtune.model import Model, list_models, load_model
 from ecgtune.readers import read_record
 from ecgtune.record import FloatArray, Record
 from ecgtune.signals import detect_beats
@@ -332,3 +333,19 @@ def test_a_day_needs_less_than_600_megabytes_and_a_week_about_the_same(tiny_mode
     )
     assert day < 600
     assert week < 600
+
+
+# The model that ships.
+
+
+@pytest.mark.skipif("default" not in list_models(), reason="no model ships yet")
+def test_the_model_that_ships_knows_the_ventricular_beats_of_a_training_record(mitdb: Path) -> None:
+    record = read_record(mitdb / "208")
+    labelled = classify(record)
+    assert labelled.trained_on
+    compared = compare_beats(
+        record.annotations["atr"], labelled.annotations, record.fs, n_samples=record.n_samples
+    )
+    v = CLASSES.index("V")
+    assert compared.confusion[v, v] >= 0.85 * compared.confusion[v].sum() > 500
+    assert compared.confusion[0, 0] >= 0.85 * compared.confusion[0].sum() > 1000
