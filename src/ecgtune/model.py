@@ -98,7 +98,8 @@ class Model:
     @property
     def reach(self) -> int:
         """Beats on either side that the label of one beat depends on."""
-        return self.preprocessing.reach + int(self.card["reach"])
+        reach = self.preprocessing.reach + int(self.card["reach"])
+        return -(-reach // self.preprocessing.stride) * self.preprocessing.stride
 
     @cached_property
     def _session(self) -> Any:

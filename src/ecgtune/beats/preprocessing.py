@@ -16,6 +16,9 @@ Floats = NDArray[np.float32]
 WIDEST = (128, 256)
 """Working samples that a window may reach before and after a beat: what blocks hold beyond their core."""
 
+NEIGHBOURS = (4, 8, 16, 32, 64, 128)
+"""Powers of two: groups of beats with one typical beat then fill the segments that a model predicts in."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -30,7 +33,8 @@ class Preprocessing:
     before, after
         Working samples of a window before and after the fiducial.
     neighbours
-        Beats on either side that give a lead's typical QRS height and the typical beat.
+        Beats on either side that give a lead's typical QRS height, and about as many the typical beat; one of
+        `NEIGHBOURS`.
     near, far
         RR intervals on either side that give the medians of `ecgtune.beats.rhythm`.
     lost_lead_mv
@@ -63,6 +67,10 @@ class Preprocessing:
             raise ModelError(f"band of {self.band[0]:g} to {self.band[1]:g} Hz asked for at {self.rate} Hz")
         if min(self.neighbours, self.near, self.far, self.leads) < 1:
             raise ModelError("neighbours, near, far and leads must be 1 or more")
+        if self.neighbours not in NEIGHBOURS:
+            raise ModelError(
+                f"neighbours {self.neighbours} asked for; one of {', '.join(map(str, NEIGHBOURS))}"
+            )
 
     @property
     def width(self) -> int:
@@ -72,7 +80,12 @@ class Preprocessing:
     @property
     def reach(self) -> int:
         """Beats on either side that the inputs of one beat depend on."""
-        return max(2 * self.neighbours, self.near + self.far + 2)
+        return max(self.neighbours + 5 * self.neighbours // 4, self.near + self.far + 2)
+
+    @property
+    def stride(self) -> int:
+        """Beats of a group that shares its typical beat; `inputs` wants beats from where a group begins."""
+        return self.neighbours // 2
 
     @property
     def channels(self) -> int:
@@ -92,7 +105,8 @@ class Preprocessing:
         windows
             mV, [n, leads, width].
         at
-            Fiducials at the working rate, [n], ascending.
+            Fiducials at the working rate, [n], ascending. The first beat is the recording's first, or a multiple
+            of `stride` beats after it.
 
         Returns
         -------

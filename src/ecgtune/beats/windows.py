@@ -66,22 +66,28 @@ def scale_windows(windows: Floats, before: int, neighbours: int, lost_lead_mv: f
 
 
 def typical_beats(scaled: Floats, neighbours: int) -> Floats:
-    """Mean window of the beats on either side of each beat (itself included): float32, same shape."""
-    n = len(scaled)
-    beyond = np.zeros((neighbours, *scaled.shape[1:]), dtype=np.float32)
-    run = np.concatenate([beyond, scaled, beyond])
-    total = np.zeros_like(scaled)
-    # Sums over 1, 2, 4, ... successive beats, added up to 2 neighbours + 1 of them.
-    width, length, begin = 2 * neighbours + 1, 1, 0
-    while True:
-        if width & length:
-            total += run[begin : begin + n]
-            begin += length
-        if 2 * length > width:
-            break
-        run = run[:-length] + run[length:]
-        length *= 2
-    at = np.arange(n)
-    count = np.minimum(at + neighbours + 1, n) - np.maximum(at - neighbours, 0)
-    total /= count[:, np.newaxis, np.newaxis].astype(np.float32)
-    return total
+    """Median window of the beats around each beat: what the patient's usual beat looks like here.
+
+    A median, since the mean of a patient with many ectopic beats looks like none of them. It is taken once for
+    each group of ``neighbours / 2`` beats counted from the first, over every second of the ``2 neighbours``
+    beats around the group.
+
+    Parameters
+    ----------
+    scaled
+        Windows in order of time, [n, leads, width]; the first lies where a group begins.
+    neighbours
+        A multiple of four.
+
+    Returns
+    -------
+    ndarray
+        float32, same shape.
+    """
+    n, group, aside = len(scaled), neighbours // 2, 3 * neighbours // 4
+    typical = np.empty_like(scaled)
+    for begin in range(0, n, group):
+        around = scaled[max(0, begin - aside) : begin + group + aside : 2]
+        middle = len(around) // 2
+        typical[begin : begin + group] = np.partition(around, middle, axis=0)[middle]
+    return typical
