@@ -104,13 +104,21 @@ def test_the_unit_is_the_median_height_of_the_beats_on_either_side(width: int) -
 @settings(deadline=None)
 @given(
     arrays(
-        np.float32, st.tuples(st.integers(1, 40), st.just(1), st.just(3)), elements=st.floats(-8, 8, width=32)
+        np.float32, st.tuples(st.integers(1, 80), st.just(1), st.just(3)), elements=st.floats(-8, 8, width=32)
     ),
-    st.integers(1, 50),
+    st.sampled_from([4, 8, 32]),
 )
-def test_the_typical_beat_is_the_mean_of_the_neighbours(scaled: np.ndarray, neighbours: int) -> None:
+def test_the_typical_beat_is_the_median_around_its_group(scaled: np.ndarray, neighbours: int) -> None:
     typical = typical_beats(scaled, neighbours)
     assert typical.dtype == np.float32
+    group, aside = neighbours // 2, 3 * neighbours // 4
     for i in range(len(scaled)):
-        near = scaled[max(0, i - neighbours) : i + neighbours + 1]
-        np.testing.assert_allclose(typical[i], near.mean(axis=0, dtype=np.float64), atol=1e-5)
+        begin = i // group * group
+        around = scaled[max(0, begin - aside) : begin + group + aside : 2]
+        np.testing.assert_array_equal(typical[i], np.sort(around, axis=0)[len(around) // 2])
+
+
+def test_the_typical_beat_of_a_patient_with_many_ectopic_beats_is_the_usual_one() -> None:
+    usual, ectopic = np.float32([[0, 1, 0]]), np.float32([[-1, -2, 3]])
+    scaled = np.stack([ectopic if i % 5 in (1, 3) else usual for i in range(200)])
+    np.testing.assert_array_equal(typical_beats(scaled, 32), np.broadcast_to(usual, scaled.shape))

@@ -105,8 +105,8 @@ class Preprocessing:
         windows
             mV, [n, leads, width].
         at
-            Fiducials at the working rate, [n], ascending. The first beat is the recording's first, or a multiple
-            of `stride` beats after it.
+            Fiducials at the working rate, [n], ascending. The first beat is the recording's first, or a
+            multiple of `stride` beats after it.
 
         Returns
         -------

@@ -68,9 +68,9 @@ def scale_windows(windows: Floats, before: int, neighbours: int, lost_lead_mv: f
 def typical_beats(scaled: Floats, neighbours: int) -> Floats:
     """Median window of the beats around each beat: what the patient's usual beat looks like here.
 
-    A median, since the mean of a patient with many ectopic beats looks like none of them. It is taken once for
-    each group of ``neighbours / 2`` beats counted from the first, over every second of the ``2 neighbours``
-    beats around the group.
+    A median, since the mean of a patient with many ectopic beats looks like none of them. It is taken once
+    for each group of ``neighbours / 2`` beats counted from the first, over every second of the
+    ``2 neighbours`` beats around the group.
 
     Parameters
     ----------
