@@ -31,8 +31,10 @@ class TrainingOptions:
     label_smoothing
         Of the cross-entropy.
     refit
-        Whether the network is fitted once more on training and validation side together, for as many epochs
-        as were best, before it is tested.
+        Whether the network is fitted once more on training and validation side together before it is tested.
+    refit_epochs
+        For how many epochs; 0 means for as many as were best. One validation side of few patients chooses
+        an epoch badly: a number found by leaving patients out in turn is better.
     """
 
     epochs: int = 20
@@ -44,6 +46,7 @@ class TrainingOptions:
     class_weight: float = 0.5
     label_smoothing: float = 0.02
     refit: bool = True
+    refit_epochs: int = 0
 
 
 @dataclass(frozen=True)

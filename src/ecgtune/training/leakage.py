@@ -144,7 +144,7 @@ def assemble(found: Runs, command: str) -> Result:
         parameters=max(run.parameters or 0 for run in runs) or None,
         notes=(
             *dict.fromkeys(note for run in runs for note in run.notes if not note.startswith("epoch ")),
-            "network: epoch chosen on the validation side, refitted on training and validation side",
+            "network: fitted on training and validation side, with the options of the default configuration",
             "beat-split: the network sees its test beats unlabelled, as context of the training beats",
             "chronological: records are cut at the boundary before beats are detected for training",
             f"runs made by commit {', '.join(commits)}",

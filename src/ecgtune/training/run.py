@@ -128,16 +128,17 @@ def train(
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
-    net, epochs = _fit(config, *sides, out / "choose", seed, tell)
+    net, best = _fit(config, *sides, out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     if config.training.refit:
+        epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
         every = rows_of(table, index, np.concatenate([split.train, split.validate]))
         net, _ = _fit(config, prepare(table, every, how), None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
-    metrics: dict[str, Any] = {"best_epoch": epochs, "validate": _best(history["choose"])}
+    metrics: dict[str, Any] = {"best_epoch": best, "validate": _best(history["choose"])}
     card = _card(config, split, seed, data)
     network = net.module_
     model = save_model(network, card, out / "model")
