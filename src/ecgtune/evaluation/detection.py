@@ -49,8 +49,8 @@ def compare(detector: Detector, database: str = "mitdb") -> dict[str, BeatCompar
 def measure() -> Result:
     """Score the shipped detector and sleepecg on all of mitdb."""
     began = time.perf_counter()
-    trained = {key.split("/")[1] for key in load_verifier().trained_on if key.startswith("mitdb/")}
     ours, peer = compare(detect_beats), compare(sleepecg_on_first_lead)
+    trained = {name for name in ours if f"mitdb/{name}" in load_verifier().trained_on}
     groups = {
         "all records": sorted(ours),
         "records it was trained on (DS1)": sorted(trained),
@@ -58,6 +58,8 @@ def measure() -> Result:
     }
     figures = {}
     for label, names in groups.items():
+        if not names:
+            continue
         figures[f"ecgtune, {label}"] = _figures([ours[name] for name in names])
         figures[f"sleepecg on the first lead, {label}"] = _figures([peer[name] for name in names])
     return Result(
