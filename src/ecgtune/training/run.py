@@ -161,7 +161,7 @@ def train(
             wall_s=metrics["wall_s"],
             scorings=[*earlier_scorings(out / FILE), scoring(split, model.hash)],
             parameters=model.card["parameters"],
-            notes=[f"epoch {epochs} of {config.training.epochs} was best on the validation side"],
+            notes=[f"epoch {best} of {config.training.epochs} was best on the validation side"],
         )
         save_result(result, out / FILE)
     return TrainedModel(model, matrices, metrics)
