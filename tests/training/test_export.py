@@ -111,7 +111,8 @@ def test_the_card_is_completed_with_reach_parameters_and_hashes(saved):
     assert saved.card["parameters"] == sum(p.numel() for p in network().parameters())
     assert saved.card["format"] == 1
     assert len(saved.card["onnx_sha256"]) == len(saved.card["weights_sha256"]) == 64
-    assert saved.reach == HOW.reach + 3
+    assert saved.reach >= HOW.reach + 3
+    assert saved.reach % HOW.stride == 0
 
 
 def test_saving_again_replaces_the_model_whole(copy):

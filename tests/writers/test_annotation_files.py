@@ -14,7 +14,8 @@ from ecgtune.writers.annotations import CODES, encode_annotations, write_annotat
 def annotations(sample, symbol="N", aux=None, subtype=None) -> Annotations:
     n = len(sample)
     symbols = np.array([symbol] * n if isinstance(symbol, str) else symbol, dtype=np.str_)
-    return Annotations(np.array(sample, dtype=np.int64), symbols, aux, subtype)
+    given = {name: value for name, value in (("aux", aux), ("subtype", subtype)) if value is not None}
+    return Annotations(np.array(sample, dtype=np.int64), symbols, **given)
 
 
 def read_back(folder: Path, given: Annotations, fs: float | None = 360.0) -> wfdb.Annotation:

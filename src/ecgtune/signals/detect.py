@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ecgtune.errors import ModelError, RecordError
 from ecgtune.record import Record
 from ecgtune.signals.candidates import FEATURES, Candidates, find_candidates
+from ecgtune.signals.product import product
 from ecgtune.signals.resample import WORKING_RATE, to_native
 from ecgtune.signals.stream import Block, blocks, choose_leads
 
@@ -56,8 +57,8 @@ class Verifier:
         """Probability that each candidate is a beat: float32 [n]."""
         layer: Floats = (features - self.mean) / self.scale
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            layer = np.maximum(layer @ weight + bias, 0)
-        logit = (layer @ self.weights[-1] + self.biases[-1])[:, 0]
+            layer = np.maximum(product(layer, weight) + bias, 0)
+        logit = (product(layer, self.weights[-1]) + self.biases[-1])[:, 0]
         probability: Floats = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
         return probability
 

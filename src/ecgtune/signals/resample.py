@@ -10,6 +10,7 @@ from scipy.signal import firwin
 
 from ecgtune.errors import RecordError
 from ecgtune.record import Record
+from ecgtune.signals.product import product
 
 WORKING_RATE = 128
 """Hz. Diagnostic QRS energy lies below 40 Hz, and it is the lowest rate of the databases at hand (svdb)."""
@@ -111,5 +112,5 @@ def resample_piece(signal: Floats, fs: float) -> Floats:
     padded = np.pad(rows, ((0, 0), (reach, beyond)), mode="edge")
     # As a product of matrices this takes a third of the time of SciPy's resample_poly, and gives the same.
     pieces = np.ascontiguousarray(sliding_window_view(padded, len(matrix), axis=1)[:, ::down])
-    resampled: Floats = (pieces[:, :steps] @ matrix).reshape(len(rows), -1)[:, :length]
-    return resampled
+    resampled = product(pieces[:, :steps].reshape(-1, len(matrix)), matrix)
+    return resampled.reshape(len(rows), -1)[:, :length]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -53,7 +54,7 @@ class Example:
 
 
 def spoil(signal: Floats, noise: dict[str, Floats], rng: np.random.Generator) -> Floats:
-    """Spoil one lead at a time for 5 to 60 s: flat, muscle noise, wander, white noise, low gain."""
+    """Spoil one lead at a time for 5 to 60 s: flat, muscle noise, wander, white noise, low gain, pops."""
     signal = signal.copy()
     n_leads, n = signal.shape
     begin = 0
@@ -61,11 +62,13 @@ def spoil(signal: Floats, noise: dict[str, Floats], rng: np.random.Generator) ->
         end = min(n, begin + int(rng.uniform(5, 60) * RATE))
         lead = rng.integers(n_leads)
         size = np.percentile(np.abs(signal[lead] - np.median(signal[lead])), 99.5)
-        kind = rng.choice(["flat", "ma", "bw", "white", "low"])
+        kind = rng.choice(["flat", "ma", "bw", "white", "low", "pop"])
         if kind == "flat":
             signal[lead, begin:end] = signal[lead, begin]
         elif kind == "white":
             signal[lead, begin:end] += rng.normal(size=end - begin) * rng.uniform(0.05, 0.6) * size
+        elif kind == "pop":
+            signal[lead, begin:end] += _pops(end - begin, rng) * rng.uniform(0.5, 4) * size
         elif kind == "low":
             signal[lead, begin:end] *= rng.uniform(0.02, 0.3)
         else:
@@ -75,6 +78,14 @@ def spoil(signal: Floats, noise: dict[str, Floats], rng: np.random.Generator) ->
             signal[lead, begin:end] += source[rng.integers(2), first : first + end - begin] * strength * size
         begin = end + int(rng.uniform(5, 60) * RATE)
     return signal
+
+
+def _pops(n: int, rng: np.random.Generator) -> Floats:
+    """Electrode pops: jumps of either sign, up to two a second, that die away within a second: [n]."""
+    jumps = np.where(rng.random(n) < rng.uniform(0.3, 2) / RATE, rng.choice([-1.0, 1.0], n), 0.0)
+    decay = np.exp(-1 / (rng.uniform(0.1, 0.5) * RATE))
+    pops: Floats = lfilter([1.0], [1.0, -decay], jumps).astype(np.float32)
+    return pops
 
 
 def stretch(signal: Floats, factor: float) -> Floats:

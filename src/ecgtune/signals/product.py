@@ -1,0 +1,38 @@
+"""Products with a small matrix that stay on the calling thread."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+_PIECE = 200_000
+"""Multiplications in one call of BLAS.
+
+OpenBLAS shares more than 262,144 among threads; recordings labelled side by side would wait for each other.
+"""
+
+
+def product(rows: Floats, matrix: Floats) -> Floats:
+    """Return ``rows @ matrix`` for many rows and a small matrix, computed in small pieces.
+
+    Parameters
+    ----------
+    rows
+        [n, k].
+    matrix
+        [k, m].
+
+    Returns
+    -------
+    ndarray
+        float32 [n, m].
+    """
+    n, k = rows.shape
+    piece = max(1, _PIECE // matrix.size)
+    whole = n // piece * piece
+    result = np.empty((n, matrix.shape[1]), dtype=np.float32)
+    np.matmul(
+        rows[:whole].reshape(-1, piece, k), matrix, out=result[:whole].reshape(-1, piece, matrix.shape[1])
+    )
+    np.matmul(rows[whole:], matrix, out=result[whole:])
+    return result
