@@ -9,7 +9,7 @@ ifneq ($(wildcard ../shared/data),)
 export ECGTUNE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test test-all lint bench train-default docs-tables clean
+.PHONY: demo test test-all lint bench bench-results train-default docs-tables clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecgtune needs Python 3.11 or newer: make PYTHON=python3.12")'
@@ -38,6 +38,9 @@ lint: $(VENV)/.all
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-results: $(VENV)/.all
+	$(BIN)/python benchmarks/store.py
 
 bench: $(VENV)/.all
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

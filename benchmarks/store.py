@@ -1,0 +1,118 @@
+"""Run all benchmarks and keep their figures as ``results/benchmarks.json``; measure on an idle machine.
+
+``python benchmarks/store.py``
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ecgtune.evaluation.provenance import code_version, data_used, machine_class, now
+from ecgtune.evaluation.results import Figure, Result, Table, save_result
+
+HERE = Path(__file__).parent
+NAMES = ("classify", "start", "memory", "evaluate")
+
+
+def main() -> None:
+    began = time.perf_counter()
+    quick = [argument for argument in sys.argv[1:] if argument == "--quick"]
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in NAMES:
+            path = Path(folder) / f"{name}.json"
+            command = [sys.executable, str(HERE / f"bench_{name}.py"), *quick, "--json", str(path)]
+            subprocess.run(command, check=True)
+            found[name] = json.loads(path.read_text())["figures"]
+
+    classify, start, evaluate = (found[name]["seconds"] for name in ("classify", "start", "evaluate"))
+    nk, sleepecg = (classify[f"wfdb + {peer} (detects only)"] for peer in ("NeuroKit2", "sleepecg"))
+    figures = {
+        name: {
+            "time": Figure(taken, unit="s"),
+            "x NeuroKit2": Figure(taken / nk),
+            "x sleepecg": Figure(taken / sleepecg),
+        }
+        for name, taken in classify.items()
+    }
+    stages = {f"stage: {name}": taken for name, taken in found["classify"]["stages"].items()}
+    total = sum(stages.values())
+    figures |= {
+        name: {"time": Figure(taken, unit="s"), "share": Figure(taken / total)}
+        for name, taken in stages.items()
+    }
+    starts = {
+        "ecgtune --help": "ecgtune --help",
+        "ecgtune classify, one record": "one half-hour record, from a cold start",
+        "the same, warm": "one half-hour record, warm",
+    }
+    others = {label: {"time": Figure(start[name], unit="s")} for name, label in starts.items()}
+    others |= {
+        f"EC57 over {found['evaluate']['records']} records": {
+            "time": Figure(evaluate["ecgtune evaluate, EC57"], unit="s")
+        },
+        "reading the same annotations with wfdb": {
+            "time": Figure(evaluate["reading alone, wfdb.rdann"], unit="s")
+        },
+    }
+    figures |= others
+    memory = {
+        f"{length} in one record": {
+            "peak memory": Figure(row["peak_mb"], unit="MB"),
+            "beats": Figure(row["beats"]),
+            "time": Figure(row["seconds"], unit="s"),
+        }
+        for length, row in found["memory"].items()
+    }
+    figures |= memory
+
+    records = found["classify"]["records"]
+    keys = [("mitdb", record) for record in _records()[:records]]
+    result = Result(
+        name="benchmarks",
+        title="Speed and memory",
+        created=now().date(),
+        command=" ".join(["python benchmarks/store.py", *quick]),
+        protocol="medians of several interleaved runs; peers read and detect, but label nothing",
+        figures=figures,
+        tables={
+            "classify": Table(
+                f"{records} half-hour records of mitdb, files in, annotation files out",
+                "",
+                {name: name for name in classify},
+                ("time", "x NeuroKit2", "x sleepecg"),
+            ),
+            "stages": Table(
+                "Stages of the same, on one thread",
+                "",
+                {name: name.removeprefix("stage: ") for name in stages},
+                ("time", "share"),
+            ),
+            "others": Table("Start and evaluation", "", {name: name for name in others}, ("time",)),
+            "memory": Table(
+                "Two simulated leads at 360 Hz",
+                "",
+                {name: name for name in memory},
+                ("peak memory", "beats", "time"),
+            ),
+        },
+        data=data_used(keys),
+        code=code_version(),
+        machine=machine_class(),
+        wall_s=round(time.perf_counter() - began, 1),
+    )
+    save_result(result, Path("results") / f"benchmarks{'-quick' * bool(quick)}.json")
+
+
+def _records() -> tuple[str, ...]:
+    from ecgtune.databases import find_database
+
+    return find_database("mitdb").records()
+
+
+if __name__ == "__main__":
+    main()
