@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -309,3 +310,20 @@ def test_the_usual_leads_of_ambulatory_recordings_come_first(
 def test_leads_without_signal_are_not_picked() -> None:
     record = Record.from_array(np.zeros((10, 3)), 360, ("MLII", "V1", "V5"))
     assert preferred_leads(record, (1, 2), 2) == (1, 2)
+
+
+def test_the_stored_result_is_that_of_the_model_that_ships() -> None:
+    from ecgtune.evaluation.results import load_result
+
+    result = load_result(Path(__file__).parents[1] / "results" / "default-inter-patient.json")
+    model = load_model("default")
+    assert result.scorings[-1].model_hash == model.hash
+    assert result.divisions[0].split_hash == model.card["training"]["split_hash"]
+    assert result.parameters == model.card["parameters"]
+    total = np.sum([np.array(matrix) for matrix in result.matrices["test"].values()], axis=0)
+    assert total.tolist() == model.card["metrics"]["inter-patient"]["matrix"]
+
+
+def test_no_file_of_a_model_that_ships_tells_of_the_machine_that_made_it() -> None:
+    for path in load_model("default").folder.iterdir():
+        assert not re.search(rb"site-packages|/home/|\.py\b", path.read_bytes()), path.name

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -175,9 +176,28 @@ def _export(network: nn.Module, how: Preprocessing, path: Path) -> None:
                 dynamic_shapes={"beats": {0: n}, "rhythm": {0: n}},
             )
             assert program is not None
-            program.save(path)
+            path.write_bytes(_bare(program.model_proto))
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
+
+
+def _bare(model: onnx.ModelProto) -> bytes:
+    """Encode a model without what the exporter notes of this machine: source files, stack traces.
+
+    Two machines then give the same file for the same weights.
+    """
+    del model.metadata_props[:]
+    for graph in (model.graph, *model.functions):
+        graph.doc_string = ""
+        del graph.metadata_props[:]
+        for part in (*graph.node, *graph.value_info, *getattr(graph, "initializer", ())):
+            part.doc_string = ""
+            del part.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output):
+        value.doc_string = ""
+        del value.metadata_props[:]
+    encoded: bytes = model.SerializeToString(deterministic=True)
+    return encoded
 
 
 def _check(network: nn.Module, model: Model) -> None:
