@@ -321,6 +321,7 @@ def test_the_stored_result_is_that_of_the_model_that_ships() -> None:
     assert result.divisions[0].split_hash == model.card["training"]["split_hash"]
     assert result.parameters == model.card["parameters"]
     total = np.sum([np.array(matrix) for matrix in result.matrices["test"].values()], axis=0)
+    assert f"up to {model.reach} beats" in model.card["looks_ahead"]
     assert total.tolist() == model.card["metrics"]["inter-patient"]["matrix"]
 
 

@@ -98,8 +98,7 @@ class Model:
     @property
     def reach(self) -> int:
         """Beats on either side that the label of one beat depends on."""
-        reach = self.preprocessing.reach + int(self.card["reach"])
-        return -(-reach // self.preprocessing.stride) * self.preprocessing.stride
+        return self.preprocessing.reach_with(int(self.card["reach"]))
 
     @cached_property
     def _session(self) -> Any:

@@ -53,6 +53,7 @@ def test_a_configuration_comes_back_equal_from_json():
 def test_quick_changes_the_number_of_epochs_alone():
     config, quick = load_config("default"), quick_config(load_config("default"))
     assert quick.training.epochs == 2
+    assert 1 <= quick.training.refit_epochs <= 2
     assert {**quick.to_dict(), "training": 0} == {**config.to_dict(), "training": 0}
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +174,38 @@ def test_a_folder_that_holds_another_training_is_refused(tmp_path, no_export, ch
     with pytest.raises(ModelError, match=r"run: holds a training with another .*choose another --out"):
         run.train(small_config(epochs=1, **changed), out, seed=seed, test=False)
     assert (out / "config.json").read_bytes() == before
+
+
+def test_a_number_of_epochs_to_refit_wins_over_the_best_epoch(tmp_path):
+    out = tmp_path / "run"
+    run.train(small_config(epochs=2, refit_epochs=3), out, test=False)
+    history = json.loads((out / "history.json").read_text())
+    assert [len(history["choose"]), len(history["refit"])] == [2, 3]
+    model = load_model(out / "model")
+    assert f"up to {model.reach} beats before and after" in model.card["looks_ahead"]
+
+
+def test_wrong_arguments_of_the_network_do_not_claim_the_run_folder(tmp_path):
+    config = small_config()
+    wrong = replace(config, network={**config.network, "sizee": 3})
+    with pytest.raises(ModelError, match="sizee"):
+        run.train(wrong, tmp_path / "run", test=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_cross_validation_scores_every_record_once_by_a_network_that_never_saw_it(
+    tmp_path, monkeypatch, small_index
+):
+    records = [*SIDES["train"], *SIDES["validate"]]
+    monkeypatch.setattr(
+        run, "index_database", lambda _: small_index.select(np.isin(small_index.record, records))
+    )
+    out = tmp_path / "folds"
+    metrics = run.cross_validate(small_config(epochs=1), out, folds=2)
+    assert json.loads((out / "metrics.json").read_text())["matrix"] == metrics["matrix"]
+    assert sorted(metrics["records"]) == sorted(f"mitdb/{record}" for record in records)
+    left_out = []
+    for fold in range(2):
+        card = load_model(out / f"fold-{fold}" / "model").card
+        left_out += sorted(set(metrics["records"]) - set(card["training"]["records"]))
+    assert sorted(left_out) == sorted(metrics["records"])

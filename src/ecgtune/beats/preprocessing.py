@@ -82,6 +82,13 @@ class Preprocessing:
         """Beats on either side that the inputs of one beat depend on."""
         return max(self.neighbours + 5 * self.neighbours // 4, self.near + self.far + 2)
 
+    def reach_with(self, network: int) -> int:
+        """Beats on either side that a label depends on, of a network that reads ``network`` beats further.
+
+        A whole number of `stride`, since beats of a group share their typical beat.
+        """
+        return -(-(self.reach + network) // self.stride) * self.stride
+
     @property
     def stride(self) -> int:
         """Beats of a group that shares its typical beat; `inputs` wants beats from where a group begins."""

@@ -139,4 +139,5 @@ def _check_section(section: str, given: Any, defaults: dict[str, Any], path: str
 
 def quick_config(config: Config) -> Config:
     """The same for two epochs, to see that everything works."""
-    return replace(config, training=replace(config.training, epochs=2))
+    few = replace(config.training, epochs=2, refit_epochs=min(config.training.refit_epochs, 2))
+    return replace(config, training=few)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.helper import predefined_split
+from torch import nn
 
 from ecgtune._version import __version__
 from ecgtune.beats import Beats
@@ -82,7 +83,8 @@ def train(
 ) -> TrainedModel:
     """Train, choose the best epoch on the validation side, refit, export, and score the test side once.
 
-    The same call on a run folder that was interrupted goes on where it stopped and gives the same model.
+    Where the configuration says for how many epochs to refit, the validation side only measures. The
+    same call on a run folder that was interrupted goes on where it stopped and gives the same model.
 
     Parameters
     ----------
@@ -112,6 +114,8 @@ def train(
     began = time.perf_counter()
     if threads is not None:
         torch.set_num_threads(threads)
+    # Wrong arguments of the network are told before the run folder is claimed.
+    _network(config)
     make_folder(out)
     index = index_database(data)
     how = config.preprocessing
@@ -139,8 +143,8 @@ def train(
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
     metrics: dict[str, Any] = {"best_epoch": best, "validate": _best(history["choose"])}
-    card = _card(config, split, seed, data)
     network = net.module_
+    card = _card(config, split, seed, data, network.reach)
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     if test:
@@ -205,6 +209,19 @@ def _claim(out: Path, config: Config, split: Split, seed: int) -> None:
     write_whole(path, mine)
 
 
+def _network(config: Config) -> nn.Module:
+    """Build the network with fresh weights."""
+    how = config.preprocessing
+    arguments = dict(config.network)
+    return build_network(
+        arguments.pop("network"),
+        channels=how.channels,
+        width=how.width,
+        rhythm=len(how.rhythm_features),
+        **arguments,
+    )
+
+
 def _fit(
     config: Config,
     train_side: list[Recording],
@@ -217,7 +234,6 @@ def _fit(
 ) -> tuple[NeuralNet, int]:
     """Fit from scratch or from where it stopped; return the network and the epochs that were best."""
     options = config.training
-    how = config.preprocessing
     planned = options.epochs if epochs is None else epochs
     make_folder(folder)
     train_set = Excerpts(train_side, options.length, jitter=True)
@@ -225,14 +241,7 @@ def _fit(
     if validate_side is not None:
         validate_set = Excerpts(validate_side, options.length, jitter=False)
     torch.manual_seed(seed)
-    arguments = dict(config.network)
-    network = build_network(
-        arguments.pop("network"),
-        channels=how.channels,
-        width=how.width,
-        rhythm=len(how.rhythm_features),
-        **arguments,
-    )
+    network = _network(config)
     callbacks: list[Any] = [("schedule", Schedule(seed, planned, options.lr))]
     if validate_set is not None:
         callbacks.append((SCORE, macro_f1_scoring()))
@@ -281,9 +290,10 @@ def _best(history: list[dict[str, Any]]) -> dict[str, Any]:
     return {SCORE: scores[best - 1], "epochs": len(scores)}
 
 
-def _card(config: Config, split: Split, seed: int, data: str) -> dict[str, Any]:
+def _card(config: Config, split: Split, seed: int, data: str, reach: int) -> dict[str, Any]:
     how = config.preprocessing
-    sides = ("train", "validate") if config.training.refit else ("train",)
+    refitted = config.training.refit and split.protocol != "leave-patients-out"
+    sides = ("train", "validate") if refitted else ("train",)
     return {
         "name": config.name,
         "version": config.version,
@@ -300,7 +310,7 @@ def _card(config: Config, split: Split, seed: int, data: str) -> dict[str, Any]:
         "leads": "one or two; of more, the usual arrhythmia leads (MLII, II, V1, V5, ...) come first",
         "looks_ahead": (
             "each label depends on the recording's signal and beats up to "
-            f"{how.reach} beats before and after; nothing else of the recording is used"
+            f"{how.reach_with(reach)} beats before and after; nothing else of the recording is used"
         ),
         "training": {
             "data": data,
@@ -327,12 +337,21 @@ def cross_validate(
     data: str = "mitdb",
     folds: int = 5,
     seed: int = 0,
+    threads: int | None = None,
     tell: Progress = lambda _: None,
-) -> dict[RecordKey, NDArray[np.int64]]:
-    """Out-of-fold confusion matrices of DS1's records, patients left out: what choices are made by.
+) -> dict[str, Any]:
+    """Leave DS1's patients out in turn: what choices are made by. DS2's signals are not read.
 
     Every network is fitted for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
+
+    Returns
+    -------
+    dict
+        What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record.
     """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    _network(config)
     index = index_database(data)
     table: Beats | None = None
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
@@ -344,7 +363,9 @@ def cross_validate(
             table = training_table(sorted(keys), config.preprocessing)
         side = prepare(table, rows_of(table, index, split.train), config.preprocessing)
         net, _ = _fit(config, side, None, folder / "fit", seed, tell, epochs=config.training.epochs)
-        model = save_model(net.module_, _card(config, split, seed, data), folder / "model")
+        model = save_model(net.module_, _card(config, split, seed, data, net.module_.reach), folder / "model")
         left_out = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, left_out, index, split.validate)
-    return matrices
+    metrics = describe(matrices)
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return metrics

@@ -7,20 +7,19 @@ from ecgtune.training.run import TrainedModel
 
 
 def format_metrics(trained: TrainedModel, protocol: str) -> str:
-    """Tabulate the test side: per class Se, +P and F1, then the pooled figures."""
+    """Say which epoch was best, and tabulate the test side where it was scored."""
     best = trained.metrics["validate"]
     lines = [
         f"best epoch {trained.metrics['best_epoch']}, macro-F1 on the validation side {best['macro_f1']:.3f}"
     ]
     if "test" in trained.metrics:
-        pooled = trained.metrics["test"]["pooled"]
-        lines += [f"{protocol}, test side, annotated positions, pooled:", *_classes(pooled)]
-        names = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "j", "jk")
-        lines.append("  ".join(f"{name} {pooled[name]:.3f}" for name in names))
+        lines.append(f"{protocol}, test side, annotated positions, pooled:")
+        lines.append(format_figures(trained.metrics["test"]["pooled"]))
     return "\n".join(lines)
 
 
-def _classes(pooled: dict[str, Any]) -> list[str]:
+def format_figures(pooled: dict[str, Any]) -> str:
+    """Tabulate pooled figures: per class Se, +P and F1 in percent, then the overall ones."""
     lines = [f"{'':4s}{'beats':>8s}{'Se':>8s}{'+P':>8s}{'F1':>8s}"]
     for row in pooled["classes"]:
         cells = "".join(
@@ -28,4 +27,6 @@ def _classes(pooled: dict[str, Any]) -> list[str]:
             for key in ("sensitivity", "predictivity", "f1")
         )
         lines.append(f"{row['name']:4s}{row['beats']:8d}{cells}")
-    return lines
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "j", "jk")
+    lines.append("  ".join(f"{name} {pooled[name]:.3f}" for name in names))
+    return "\n".join(lines)
