@@ -38,6 +38,8 @@ class Outcome:
         One line on what went wrong, or None.
     skipped
         Whether it had been labelled before and was left as it is.
+    notes
+        Remarks on the recording: lost leads, doubtful labels.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Outcome:
     counts: dict[str, int] | None = None
     error: str | None = None
     skipped: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,8 @@ def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outc
     ledger.enter(path.stem, stamp)
     symbols, counts = np.unique(labelled.annotations.symbol, return_counts=True)
     found = dict(zip(symbols.tolist(), counts.tolist(), strict=True))
-    return Outcome(path, path.stem, tuple(files), {name: found.get(name, 0) for name in CLASSES})
+    counted = {name: found.get(name, 0) for name in CLASSES}
+    return Outcome(path, path.stem, tuple(files), counted, notes=labelled.notes)
 
 
 def _fingerprint(files: Sequence[Path]) -> list[list[object]]:

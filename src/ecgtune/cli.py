@@ -167,6 +167,8 @@ def _report(outcomes: "list[Outcome]", out: Path, as_json: bool) -> None:
             if outcome.counts is not None:
                 counts = "  ".join(f"{name} {n}" for name, n in outcome.counts.items() if n)
                 typer.echo(f"{outcome.name}: {sum(outcome.counts.values())} beats  {counts}")
+                for note in outcome.notes:
+                    typer.echo(f"  {note}")
         skipped = sum(outcome.skipped for outcome in outcomes)
         labelled = len(outcomes) - skipped - len(failed)
         if labelled or skipped:
