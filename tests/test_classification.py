@@ -16,7 +16,7 @@ from ecgtune.errors import ModelError, RecordError
 from ecgtune.evaluation.ec57 import compare_beats
 from ecgtune.labelled import Labelled
 from ecgtune.labels import CLASSES
-from ecgtune.model import Model, list_models, load_model
+from ecgtune.model import Model, load_model
 from ecgtune.readers import read_record
 from ecgtune.record import FloatArray, Record
 from ecgtune.signals import detect_beats
@@ -338,7 +338,6 @@ def test_a_day_needs_less_than_600_megabytes_and_a_week_about_the_same(tiny_mode
 # The model that ships.
 
 
-@pytest.mark.skipif("default" not in list_models(), reason="no model ships yet")
 def test_the_model_that_ships_knows_the_ventricular_beats_of_a_training_record(mitdb: Path) -> None:
     record = read_record(mitdb / "208")
     labelled = classify(record)
