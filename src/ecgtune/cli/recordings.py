@@ -1,0 +1,165 @@
+"""Commands over recordings: `classify`, `demo`, `evaluate`. Each imports what it needs when it runs."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecgtune.cli.shared import SOME_FAILED, WRONG_USE, Json, app, print_json, progress
+from ecgtune.errors import EcgtuneError
+
+if TYPE_CHECKING:
+    from ecgtune.batch import Outcome
+
+
+@app.command()
+def classify(
+    recordings: Annotated[list[str], typer.Argument(help="Files, folders or patterns.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("ecgtune-out"),
+    model: Annotated[
+        str, typer.Option(help="A model that ships with ecgtune, or a model folder.")
+    ] = "default",
+    lead: Annotated[
+        list[str] | None, typer.Option(help="Lead to use, by name or index; give twice for two.")
+    ] = None,
+    formats: Annotated[str, typer.Option("--write", help="What to write.")] = "ecgt,csv,json,html",
+    fs: Annotated[float | None, typer.Option(help="Rate in Hz, of files that do not tell it.")] = None,
+    units: Annotated[str | None, typer.Option(help="uV, mV or V, of files that do not tell it.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Recordings at a time.", min=1, show_default="processors")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Do recordings again that are done.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Label every heartbeat of recordings.
+
+    Example: ecgtune classify holter/ --out labels --write ecgt,html
+
+    Writes RECORD.ecgt (WFDB annotations), .csv, .json and .html for each recording. A recording that cannot
+    be read is reported and does not stop the others; the same command goes on where it was interrupted.
+    """
+    from ecgtune.batch import classify_files, find_each
+
+    paths, missing = find_each(recordings)
+    if not paths:
+        _report(missing, out, as_json)
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    with progress("labelling", len(paths)) as advance:
+
+        def done(_: "Outcome") -> None:
+            advance()
+
+        outcomes = classify_files(
+            paths,
+            out,
+            model=model,
+            leads=lead,
+            formats=wanted,
+            fs=fs,
+            units=units,
+            jobs=jobs,
+            again=again,
+            done=done,
+        )
+    _report(missing + outcomes, out, as_json)
+
+
+def _report(outcomes: "list[Outcome]", out: Path, as_json: bool) -> None:
+    """Print what became of each recording, and leave with the right status."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if as_json:
+        print_json([asdict(outcome) for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            if outcome.counts is not None:
+                counts = "  ".join(f"{name} {n}" for name, n in outcome.counts.items() if n)
+                typer.echo(f"{outcome.name}: {sum(outcome.counts.values())} beats  {counts}")
+                for note in outcome.notes:
+                    typer.echo(f"  {note}")
+        skipped = sum(outcome.skipped for outcome in outcomes)
+        labelled = len(outcomes) - skipped - len(failed)
+        if labelled or skipped:
+            typer.echo(f"{labelled} recordings labelled, in {out}")
+        if skipped:
+            typer.echo(f"{skipped} were done already (--again does them again)")
+    for outcome in failed:
+        typer.echo(f"ecgtune: {outcome.error}", err=True)
+    if failed:
+        raise typer.Exit(SOME_FAILED if len(failed) < len(outcomes) else WRONG_USE)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("demo-out"),
+) -> None:
+    """Label a real five-minute excerpt that comes along; nothing to download.
+
+    Example: ecgtune demo
+    """
+    from ecgtune.classification import classify as classify_record
+    from ecgtune.demo import toy_record
+    from ecgtune.labelled import summarise
+    from ecgtune.writers import FORMATS, write
+
+    labelled = classify_record(toy_record())
+    files = write(labelled, out, FORMATS)
+    summary = summarise(labelled)
+    counts = "  ".join(f"{name} {n}" for name, n in summary.counts.items())
+    typer.echo(f"{summary.beats} beats in five minutes of one lead at 360 Hz: {counts}")
+    typer.echo("The excerpt is from mitdb 208, a record that the model was trained on: it shows the work,")
+    typer.echo("not how well a new patient is labelled. Not a medical device.")
+    typer.echo("Look at:")
+    for file in files:
+        typer.echo(f"  {file}")
+
+
+@app.command()
+def evaluate(
+    references: Annotated[
+        list[str], typer.Argument(help="Records, folders or patterns.", show_default=False)
+    ],
+    test: Annotated[
+        str, typer.Option(help="Annotator beside the records, or FOLDER[:ANNOTATOR].", show_default=False)
+    ],
+    reference: Annotated[str, typer.Option(help="Reference annotator.")] = "atr",
+    classes: Annotated[str, typer.Option(help="aami (de Chazal) or bxb (e, j, n are S).")] = "aami",
+    start: Annotated[float, typer.Option(help="Start of the test period in s.")] = 300.0,
+    stop: Annotated[float | None, typer.Option(help="End of the test period in s.")] = None,
+    window: Annotated[float, typer.Option(help="Match window in s.")] = 0.15,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a row a record.")] = False,
+    as_bxb: Annotated[bool, typer.Option("--bxb", help="Print as bxb, rxr and sumstats do.")] = False,
+) -> None:
+    """Compare labels with a reference, beat by beat and run by run, as ANSI/AAMI EC57 asks.
+
+    Example: ecgtune evaluate mitdb/ --reference atr --test labels/
+    """
+    from typing import cast
+
+    from ecgtune.evaluation.evaluate import evaluate as run
+    from ecgtune.labels import Convention
+
+    if sum((as_json, as_csv, as_bxb)) > 1:
+        raise EcgtuneError("choose one of --json, --csv and --bxb")
+    evaluation = run(
+        references,
+        reference=reference,
+        test=test,
+        classes=cast(Convention, classes),
+        start=start,
+        stop=stop,
+        window=window,
+    )
+    if as_json:
+        typer.echo(evaluation.to_json())
+    elif as_csv:
+        typer.echo(evaluation.to_csv(), nl=False)
+    elif as_bxb:
+        typer.echo(evaluation.to_bxb(), nl=False)
+    else:
+        typer.echo(evaluation.to_text())
+    for failed in evaluation.failures:
+        typer.echo(f"ecgtune: {failed.message}", err=True)
+    if evaluation.failures:
+        raise typer.Exit(SOME_FAILED if evaluation.results else WRONG_USE)

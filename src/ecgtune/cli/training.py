@@ -1,0 +1,66 @@
+"""Commands that train. Each imports the training side when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecgtune.cli.shared import Json, app, print_json
+from ecgtune.errors import MissingExtraError
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A configuration by name (default), or a TOML file.")],
+    out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
+    data: Annotated[str, typer.Option(help="Database.")] = "mitdb",
+    protocol: Annotated[str, typer.Option(help="Evaluation protocol.")] = "inter-patient",
+    seed: Annotated[int, typer.Option(help="Of the split, the weights and every draw.", min=0)] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of torch.", min=1, show_default="its own")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Leave DS1's patients out, in so many folds; no test side.")
+    ] = None,
+    no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test side alone.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Two epochs: shows that all works.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model, choose its epoch on the validation side, score the test side once.
+
+    Example: ecgtune train default --protocol inter-patient --out runs/default
+
+    Where the configuration says for how many epochs to refit (as the default does), the validation side only
+    measures. --folds leaves DS1's patients out in turn instead: compare configurations by that.
+
+    The run folder holds configuration, split, history, checkpoints, metrics and the model folder; the same
+    command goes on where it was interrupted.
+    """
+    try:
+        from ecgtune.training.config import load_config, quick_config
+        from ecgtune.training.run import cross_validate
+        from ecgtune.training.run import train as run
+        from ecgtune.training.summary import format_figures, format_metrics
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", "ecgtune train") from error
+
+    def tell(line: str) -> None:
+        typer.echo(line, err=as_json)
+
+    chosen = quick_config(load_config(config)) if quick else load_config(config)
+    if folds is not None:
+        metrics = cross_validate(chosen, out, data=data, folds=folds, seed=seed, threads=threads, tell=tell)
+        if as_json:
+            print_json(metrics)
+        else:
+            typer.echo(f"DS1's patients left out in {folds} folds, pooled:")
+            typer.echo(format_figures(metrics["pooled"]))
+        return
+    trained = run(
+        chosen, out, data=data, protocol=protocol, seed=seed, threads=threads, test=not no_test, tell=tell
+    )
+    if as_json:
+        print_json(trained.metrics)
+    else:
+        typer.echo(format_metrics(trained, protocol))
+        typer.echo(f"model: {trained.model.folder}")
