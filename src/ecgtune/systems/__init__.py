@@ -1,0 +1,1 @@
+"""Published systems: one module and one TOML each."""
