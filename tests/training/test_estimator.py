@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,6 @@ from ecgtune.training.estimator import (
     Schedule,
     SequenceLoss,
     best_epoch,
-    class_weights,
     confusion,
     macro_f1_scoring,
 )
@@ -50,14 +47,6 @@ def test_label_smoothing_is_torchs_own():
     logits, label = torch.randn(2, 4, 5), torch.randint(5, (2, 4))
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), label.flatten(), label_smoothing=0.1)
     assert SequenceLoss(label_smoothing=0.1)(logits, label) == pytest.approx(float(expected))
-
-
-def test_class_weights_are_a_power_of_the_inverse_frequency_and_rare_classes_are_bounded():
-    label = torch.tensor([0] * 1600 + [1] * 100 + [2] * 400 + [3] * 5 + [IGNORED] * 50)
-    expected = [1.0, 4.0, 2.0, math.sqrt(80), math.sqrt(80)]
-    np.testing.assert_allclose(class_weights([label[:700], label[700:]], 0.5), expected, rtol=1e-6)
-    np.testing.assert_allclose(class_weights([label], 0.0), np.ones(5))
-    np.testing.assert_allclose(class_weights([label], 1.0, fewest=1), [1, 16, 4, 320, 1600])
 
 
 def test_the_first_of_equal_epochs_is_best():

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from made_up_recordings import made_up_table
 from torch.utils.data import DataLoader
 
 from ecgtune.beats import Preprocessing
-from ecgtune.training.sequences import IGNORED, Augmentation, Excerpts, Recording, prepare
+from ecgtune.training.sequences import IGNORED, Augmentation, Excerpts, Recording, class_weights, prepare
 
 HOW = Preprocessing(before=32, after=32)
 
@@ -155,3 +157,11 @@ def test_gain_and_inversion_act_on_a_lead_and_its_typical_beat_alike():
     assert torch.allclose(factor[:, :, :2], factor[:, :, 2:], rtol=1e-4)
     assert (factor[:, 0, 0, 0] < 0).float().mean() == pytest.approx(0.5, abs=0.1)
     assert torch.log(factor[:, 0, :2, 0].abs()).std() == pytest.approx(0.3, abs=0.04)
+
+
+def test_class_weights_are_a_power_of_the_inverse_frequency_and_rare_classes_are_bounded():
+    label = torch.tensor([0] * 1600 + [1] * 100 + [2] * 400 + [3] * 5 + [IGNORED] * 50)
+    expected = [1.0, 4.0, 2.0, math.sqrt(80), math.sqrt(80)]
+    np.testing.assert_allclose(class_weights([label[:700], label[700:]], 0.5), expected, rtol=1e-6)
+    np.testing.assert_allclose(class_weights([label], 0.0), np.ones(5))
+    np.testing.assert_allclose(class_weights([label], 1.0, fewest=1), [1, 16, 4, 320, 1600])

@@ -1,4 +1,4 @@
-"""Commands over recordings: `classify`, `demo`, `evaluate`. Each imports what it needs when it runs."""
+"""Commands over recordings: classify, demo, evaluate, personalize. Each imports what it needs."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecgtune.cli.shared import SOME_FAILED, WRONG_USE, Json, app, print_json, progress
-from ecgtune.errors import EcgtuneError
+from ecgtune.errors import EcgtuneError, MissingExtraError
 
 if TYPE_CHECKING:
     from ecgtune.batch import Outcome
@@ -163,3 +163,59 @@ def evaluate(
         typer.echo(f"ecgtune: {failed.message}", err=True)
     if evaluation.failures:
         raise typer.Exit(SOME_FAILED if evaluation.results else WRONG_USE)
+
+
+@app.command()
+def personalize(
+    recording: Annotated[str, typer.Argument(help="The patient's recording.", show_default=False)],
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="Labels: an annotator beside it, an annotation file, or a corrected CSV of classify.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the new model.", show_default=False)],
+    until: Annotated[
+        float | None, typer.Option(help="End of the labelled part in s.", show_default="all labels")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model to tune, by name or folder.")] = "default",
+    lead: Annotated[
+        list[str] | None, typer.Option(help="Lead to use, by name or index; give twice for two.")
+    ] = None,
+    fs: Annotated[float | None, typer.Option(help="Rate in Hz, of files that do not tell it.")] = None,
+    units: Annotated[str | None, typer.Option(help="uV, mV or V, of files that do not tell it.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.", min=0)] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of torch.", min=1, show_default="its own")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tune a model to one patient by labels of the recording's beginning.
+
+    Example: ecgtune personalize holter/p7 --reference p7.csv --until 300 --out models/p7
+
+    The new model is for this patient alone: ecgtune classify holter/p7 --model models/p7. Labels after the
+    labelled part tune nothing; they show how the model does before and after.
+    """
+    from ecgtune.readers import read_record
+
+    try:
+        import torch
+
+        from ecgtune.training.personal_labels import read_labels
+        from ecgtune.training.personal_text import format_personalized, to_plain
+        from ecgtune.training.personalize import personalize as run
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", "ecgtune personalize") from error
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    record = read_record(recording, fs=fs, units=units)
+    labels = read_labels(reference, record)
+    result = run(record, labels, model, out=out, until=until, leads=lead, seed=seed, reference=reference)
+    if as_json:
+        print_json(to_plain(result))
+    else:
+        typer.echo(format_personalized(result))
+        typer.echo(f"model: {result.model.folder}")

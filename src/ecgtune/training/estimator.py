@@ -32,17 +32,6 @@ class SequenceLoss(nn.Module):
         return loss
 
 
-def class_weights(labels: Sequence[Tensor], power: float, fewest: int = 20) -> Tensor:
-    """Weights that grow as a class gets rare: (most frequent / this)^power, float32 [classes].
-
-    A class with fewer than ``fewest`` beats is weighted as if it had as many.
-    """
-    counts = torch.zeros(len(CLASSES))
-    for label in labels:
-        counts += torch.bincount(label[label != IGNORED], minlength=len(CLASSES))
-    return (counts.max() / counts.clamp(min=fewest)) ** power
-
-
 def confusion(net: NeuralNet, dataset: Excerpts) -> NDArray[np.int64]:
     """Confusion matrix [true, predicted] of a network over a dataset."""
     matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)

@@ -19,7 +19,7 @@ from ecgtune.beats import Beats
 from ecgtune.databases import CATALOGUE
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.metrics import figures
-from ecgtune.evaluation.results import save_result
+from ecgtune.evaluation.results import Scoring, save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
@@ -31,14 +31,14 @@ from ecgtune.training.estimator import (
     Schedule,
     SequenceLoss,
     best_epoch,
-    class_weights,
     macro_f1_scoring,
     resume,
 )
 from ecgtune.training.export import save_model
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
 from ecgtune.training.networks import build_network
-from ecgtune.training.sequences import Excerpts, Recording, prepare
+from ecgtune.training.personal_protocol import Adapted, adapt, adapted_result
+from ecgtune.training.sequences import Excerpts, Recording, class_weights, prepare
 from ecgtune.training.tables import (
     RecordKey,
     index_database,
@@ -85,6 +85,8 @@ def train(
 
     Where the configuration says for how many epochs to refit, the validation side only measures. The
     same call on a run folder that was interrupted goes on where it stopped and gives the same model.
+    Under the protocols ``patient-adapted`` the model is then tuned to each test record (`personalize`), in
+    ``personal/``, and the test side is what comes after its labelled minutes.
 
     Parameters
     ----------
@@ -126,7 +128,8 @@ def train(
     train_keys, every_key = split.records("train"), {*split.records("train"), *split.records("validate")}
     tell(f"reading {len(every_key)} records of {data}")
     table = training_table(sorted(every_key), how, split.validate_until)
-    early = training_table(train_keys, how, split.signal_until) if split.boundaries else table
+    divided = not split.boundaries.keys().isdisjoint(train_keys)
+    early = training_table(train_keys, how, split.signal_until) if divided else table
     sides = (
         prepare(early, rows_of(early, index, split.train), how),
         prepare(table, rows_of(table, index, split.validate), how),
@@ -147,7 +150,13 @@ def train(
     card = _card(config, split, seed, data, network.reach)
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
-    if test:
+    adapted: Adapted | None = None
+    if test and len(split.tune):
+        tell(f"tuning to each of {len(split.records('test'))} records of the test side and scoring it, once")
+        adapted = adapt(model, split, out / "personal", seed, tell)
+        matrices = adapted.after
+        metrics |= {"before": describe(adapted.before), "test": describe(matrices)}
+    elif test:
         tell(f"scoring the test side, {len(split.records('test'))} records, once")
         matrices = score(model, reference_table(split.records("test"), how), index, split.test)
         metrics["test"] = describe(matrices)
@@ -163,11 +172,11 @@ def train(
             data=data,
             command=f"ecgtune train {config.name}",
             wall_s=metrics["wall_s"],
-            scorings=[*earlier_scorings(out / FILE), scoring(split, model.hash)],
+            scorings=_scorings(earlier_scorings(out / FILE), split, model, adapted),
             parameters=model.card["parameters"],
             notes=[f"epoch {best} of {config.training.epochs} was best on the validation side"],
         )
-        save_result(result, out / FILE)
+        save_result(result if adapted is None else adapted_result(result, adapted, split), out / FILE)
     return TrainedModel(model, matrices, metrics)
 
 
@@ -186,6 +195,17 @@ def score(
         np.add.at(matrix, (table.label[own][kept], predicted[kept]), 1)
         matrices[key] = matrix
     return matrices
+
+
+def _scorings(
+    earlier: tuple[Scoring, ...], split: Split, model: Model, adapted: Adapted | None
+) -> list[Scoring]:
+    """Add to the log what was scored on the test side now: the model, or base and tuned models."""
+    if adapted is None:
+        return [*earlier, scoring(split, model.hash)]
+    if earlier and not adapted.scored:
+        return list(earlier)
+    return [*earlier, *(scoring(split, digest) for digest in (model.hash, adapted.hash))]
 
 
 def describe(matrices: dict[RecordKey, NDArray[np.int64]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ecgtune.beats import Beats, Preprocessing
+from ecgtune.labels import CLASSES
 
 Inputs = dict[str, Tensor]
 
@@ -50,6 +51,17 @@ def prepare(table: Beats, rows: NDArray[np.integer], how: Preprocessing) -> list
             )
         )
     return made
+
+
+def class_weights(labels: Sequence[Tensor], power: float, fewest: int = 20) -> Tensor:
+    """Weights that grow as a class gets rare: (most frequent / this)^power, float32 [classes].
+
+    A class with fewer than ``fewest`` beats is weighted as if it had as many.
+    """
+    counts = torch.zeros(len(CLASSES))
+    for label in labels:
+        counts += torch.bincount(label[label != IGNORED], minlength=len(CLASSES))
+    return (counts.max() / counts.clamp(min=fewest)) ** power
 
 
 class Excerpts(Dataset[tuple[Inputs, Tensor]]):

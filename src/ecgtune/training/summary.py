@@ -12,6 +12,9 @@ def format_metrics(trained: TrainedModel, protocol: str) -> str:
     lines = [
         f"best epoch {trained.metrics['best_epoch']}, macro-F1 on the validation side {best['macro_f1']:.3f}"
     ]
+    if "before" in trained.metrics:
+        lines.append(f"{protocol}, test side before tuning, annotated positions, pooled:")
+        lines.append(format_figures(trained.metrics["before"]["pooled"]))
     if "test" in trained.metrics:
         lines.append(f"{protocol}, test side, annotated positions, pooled:")
         lines.append(format_figures(trained.metrics["test"]["pooled"]))

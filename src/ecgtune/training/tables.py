@@ -47,16 +47,24 @@ _PACED = {("mitdb", record) for record in PACED}
 
 
 def split_options(protocol: str, how: Preprocessing) -> dict[str, Any]:
-    """Options that `make_split` needs for a protocol: `chronological` wants to know what a beat reads.
+    """Options that `make_split` needs for a protocol: those that divide in time want what a beat reads.
+
+    The medians over further beats are kept apart by cutting the records (see `training_table`).
+    """
+    return {"window": beat_reads(how)} if protocol in _IN_TIME else {}
+
+
+_IN_TIME = ("chronological", "patient-adapted", "patient-adapted-24")
+
+
+def beat_reads(how: Preprocessing) -> tuple[float, float]:
+    """Seconds before and after an annotation that the inputs of its beat are read from.
 
     That is the window around the fiducial, wherever within `MATCH` of the annotation it lies, and the RR
-    intervals before and after it up to the longest that the features tell apart. The medians over further
-    beats are kept apart by cutting the records (see `training_table`).
+    intervals before and after it up to the longest that the features tell apart.
     """
-    if protocol != "chronological":
-        return {}
     before, after = (max(side / how.rate, LONGEST_S) + MATCH / how.rate for side in (how.before, how.after))
-    return {"window": (before, after)}
+    return before, after
 
 
 def training_table(

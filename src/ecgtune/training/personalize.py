@@ -1,0 +1,275 @@
+"""``ecgtune personalize``: a model tuned to one patient by the labels of some of the patient's beats.
+
+The labelled part is read as in training: beats where the detector finds them, each with the label of the
+annotation that it matches, and nothing after the part's end. A tail of it is held out first: where the tuned
+network labels that worse than the parent, the parent's weights are kept. Otherwise the whole part tunes.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune._version import __version__
+from ecgtune.beats import annotated_beats
+from ecgtune.databases import CATALOGUE, identify
+from ecgtune.errors import OutputError
+from ecgtune.labels import CLASSES
+from ecgtune.model import Model, load_model
+from ecgtune.record import Annotations, Record
+from ecgtune.training.export import load_network, save_model
+from ecgtune.training.personal_labels import unchanged
+from ecgtune.training.personal_part import CHECKED, DATABASE, LabelledPart, check_match, labelled_part
+from ecgtune.training.personal_tuning import Tuning, confusion_of, predicted_classes, tune
+from ecgtune.training.tables import record_until, rows_of
+
+FEWEST_CHECKED = 10
+"""A shorter tail says nothing: without one, the tuned weights are kept unseen."""
+
+Matrix = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Personalized:
+    """What tuning gave.
+
+    Parameters
+    ----------
+    model
+        The new model, loaded from its folder.
+    parent
+        What it was tuned from.
+    tuned
+        Whether the weights are tuned ones; False where the parent's were kept.
+    why
+        Which of them were kept and why, in one line.
+    beats
+        Labelled beats used, by class.
+    notes
+        What the labels do not allow, a line each.
+    checked
+        Confusion matrices of the held-out tail, by the parent and by the network tuned without it, [2, 5, 5];
+        None where there was none.
+    rest
+        Confusion matrices of the labelled beats after the labelled part, by the parent and by the new model,
+        at the annotated positions, [2, 5, 5]; None where there are none.
+    """
+
+    model: Model
+    parent: Model
+    tuned: bool
+    why: str
+    beats: dict[str, int]
+    notes: tuple[str, ...] = ()
+    checked: Matrix | None = None
+    rest: Matrix | None = None
+
+
+def personalize(
+    record: Record,
+    annotations: Annotations,
+    model: Model | str | Path = "default",
+    *,
+    out: Path,
+    until: float | None = None,
+    check_from: float | None = None,
+    leads: Sequence[str | int] | None = None,
+    seed: int = 0,
+    options: Tuning | None = None,
+    reference: str = "",
+) -> Personalized:
+    """Tune a model to one patient.
+
+    Parameters
+    ----------
+    record
+        The patient's recording.
+    annotations
+        Labels of some of its beats; those of the labelled part tune, later ones only measure.
+    model
+        A loaded model, the name of one that ships with ecgtune, or a model folder.
+    out
+        Folder of the new model; written whole or not at all.
+    until
+        Second at which the labelled part ends: tuning reads no signal after it. Where it is not given, all
+        labels tune.
+    check_from
+        Second from which the labelled part is held out first; where not given, so that a fifth of the
+        labelled beats comes after it.
+    leads
+        As in `ecgtune.classify`.
+    seed
+        Of every draw.
+    options
+        See `Tuning`.
+    reference
+        What the labels are called in the model's card.
+
+    Returns
+    -------
+    Personalized
+        The model and what is known of it.
+
+    Raises
+    ------
+    RecordError
+        Where there is nothing to learn from: no labels in the part, too few, or labels that lie nowhere near
+        a beat; or `until` lies outside the recording.
+    ModelError
+        Where the model cannot be loaded or has no weights to tune.
+    OutputError
+        Where ``out`` exists or cannot be written.
+    """
+    if out.exists():
+        raise OutputError(f"{out}: exists already; choose another --out")
+    parent = model if isinstance(model, Model) else load_model(model)
+    network = load_network(parent.folder)
+    how = parent.preprocessing
+    options = options or Tuning()
+    part = labelled_part(record, annotations, how, until, check_from, leads)
+    table = part.table(part.end, how)
+    learnt = part.prepared(table, part.whole, how)
+    check_match(record, len(part.whole), 0 if learnt is None else int((learnt.label >= 0).sum()))
+    assert learnt is not None
+
+    reach = int(parent.card["reach"])
+    label = learnt.label.numpy()
+    wrong = int((predicted_classes(network, learnt, reach)[label >= 0] != label[label >= 0]).sum())
+    beats = dict(zip(CLASSES, np.bincount(label[label >= 0], minlength=len(CLASSES)).tolist(), strict=True))
+    checked = None
+    if not wrong:
+        tuned, why = (
+            False,
+            f"{parent.name} gets all {sum(beats.values())} labelled beats right; kept as it is",
+        )
+    else:
+        early = part.prepared(part.table(part.check_from, how), part.early, how)
+        tail = part.prepared(table, part.tail, how)
+        if early is not None and tail is not None and int((tail.label >= 0).sum()) >= FEWEST_CHECKED:
+            networks = (network, tune(network, early, options, seed))
+            truth = tail.label.numpy()
+            checked = np.stack([confusion_of(truth, predicted_classes(n, tail, reach)) for n in networks])
+        tuned, why = _decide(parent.name, checked)
+    if tuned:
+        network = tune(network, learnt, options, seed)
+
+    notes = (*_notes(beats), *_note_unchanged(part, until))
+    card = _card(parent, record, part, seed, options, reference, until)
+    card["personal"] |= {"beats": beats, "tuned": tuned, "why": why}
+    if checked is not None:
+        names = ("beats", "wrong_before", "wrong_after")
+        card["personal"]["checked"] = dict(zip(names, (int(checked[0].sum()), *_wrong(checked)), strict=True))
+    new = save_model(network, card, out)
+    return Personalized(new, parent, tuned, why, beats, notes, checked, _rest(part, (parent, new)))
+
+
+def _decide(name: str, checked: Matrix | None) -> tuple[bool, str]:
+    if checked is None:
+        return True, "tuned; too few labels to hold some out, so nothing says that it got better"
+    before, after = _wrong(checked)
+    figures = f"of {int(checked[0].sum())} held-out beats {name} gets {before} wrong, the tuned model {after}"
+    if after > before:
+        return False, f"{figures}: {name} is kept as it is"
+    return True, f"{figures}: tuned"
+
+
+def _wrong(matrices: Matrix) -> list[int]:
+    return [int(matrix.sum() - matrix.trace()) for matrix in matrices]
+
+
+def _notes(beats: dict[str, int]) -> list[str]:
+    """Say what the labels can teach and what not."""
+    there = [name for name, n in beats.items() if n]
+    if len(there) == 1:
+        return [
+            f"all labels are {there[0]}: they can teach which beats are {there[0]} here, "
+            "and nothing of what the patient's other beats look like"
+        ]
+    few = [f"{name} ({beats[name]})" for name in there if beats[name] < FEWEST_CHECKED]
+    missing = [name for name in ("S", "V") if not beats[name]]
+    notes = []
+    if few:
+        notes.append(f"few labels of {', '.join(few)}: expect little of them")
+    if missing:
+        notes.append(f"no labels of {' and '.join(missing)}: what it knows of them is the parent's")
+    return notes
+
+
+def _note_unchanged(part: LabelledPart, until: float | None) -> list[str]:
+    """Point out labels that may never have been looked at."""
+    same = unchanged(part.labels)
+    if part.labels.probability is None:
+        return []
+    if until is not None:
+        return [_OWN] if len(part.rest) and same[part.rest].all() else []
+    last = np.flatnonzero(~same)[-1] if not same.all() else 0
+    if last > (1 - CHECKED) * len(same):
+        return []
+    at = part.labels.sample[last] / part.record.fs
+    return [f"no label after {at:.0f} s was changed by hand; if only the beginning was checked, give --until"]
+
+
+_OWN = "labels after the labelled part are a model's own, unchanged: nothing to compare with"
+
+
+def _rest(part: LabelledPart, models: tuple[Model, Model]) -> Matrix | None:
+    """Confusion matrices of the beats after the labelled part; None where nobody has labelled them."""
+    if not len(part.rest) or unchanged(part.labels)[part.rest].all():
+        return None
+    how = models[0].preprocessing
+    table = annotated_beats(part.record, part.labels, part.leads, how, database=DATABASE)
+    wanted = np.zeros(len(table), dtype=bool)
+    wanted[rows_of(table, part.index, part.rest)] = True
+    label = np.where(wanted, table.label, -1)
+    return np.stack([confusion_of(label, m.predict(table.windows, table.at).argmax(axis=1)) for m in models])
+
+
+def _card(
+    parent: Model,
+    record: Record,
+    part: LabelledPart,
+    seed: int,
+    options: Tuning,
+    reference: str,
+    until: float | None,
+) -> dict[str, Any]:
+    patient = identify(record) or record.patient or record.name
+    database = patient.split("/")[0]
+    known = database in CATALOGUE and record.name in CATALOGUE[database].record_set
+    name = f"{database}/{record.name}" if known else record.name
+    trained = dict(parent.card.get("training", {}))
+    trained["records"] = [*trained.get("records", ()), name]
+    trained["patients"] = sorted({*trained.get("patients", ()), patient})
+    return parent.card | {
+        "name": f"{parent.card['name']}-{record.name}",
+        "summary": f"{parent.name} tuned to the patient of {name}; for this patient alone",
+        "ecgtune": __version__,
+        "training": trained,
+        "metrics": {},
+        "personal": {
+            "parent": {"name": parent.card["name"], "version": parent.card["version"], "sha256": parent.hash},
+            "record": name,
+            "patient": patient,
+            "reference": Path(reference).name,
+            "until_s": until,
+            "check_from_s": part.check_from,
+            "leads": [part.record.leads[i] for i in part.leads],
+            "signal_sha256": _signal_hash(record_until(part.record, part.end)),
+            "options": asdict(options),
+            "seed": seed,
+        },
+    }
+
+
+def _signal_hash(record: Record) -> str:
+    """SHA-256 of the samples that were read: float32 in mV, little-endian, sample by sample."""
+    digest = hashlib.sha256()
+    step = int(60 * record.fs)
+    for start in range(0, record.n_samples, step):
+        piece = record.read(start, min(start + step, record.n_samples))
+        digest.update(np.ascontiguousarray(piece, dtype="<f4").tobytes())
+    return digest.hexdigest()
