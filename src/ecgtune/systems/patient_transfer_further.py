@@ -1,0 +1,367 @@
+"""patient-transfer beyond the paper: fewer labels, the image form, and protocols that divide time.
+
+Every training here has fixed settings (sections ``scarcity``, ``image`` and ``adapted`` of the TOML): a
+search would need a validation side that scarce labels do not give.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune.beats import Beats, concatenate
+from ecgtune.errors import SplitError
+from ecgtune.evaluation.metrics import confusion_matrix
+from ecgtune.images import three_channels
+from ecgtune.labels import CLASSES
+from ecgtune.splits import Split, make_split
+from ecgtune.splits.choose import patient_folds
+from ecgtune.systems.patient_transfer import (
+    BINARY,
+    Rows,
+    Side,
+    Trainer,
+    as_windows,
+    load_windows,
+    pretraining_member,
+    seed_of,
+    sides_by_record,
+)
+from ecgtune.training.stacked import Member, Settings, Trained, decide
+from ecgtune.training.stacks import Windows, predict_all
+from ecgtune.training.tables import rows_of
+
+Matrix = NDArray[np.int64]
+
+UNTUNED, INDIVIDUAL, TUNED, TUNED_OWN = (
+    "untuned",
+    "individual",
+    "fine-tuned",
+    "fine-tuned, own in pre-training",
+)
+
+
+# --- fewer labels ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scarcity:
+    """Test matrices of each way at each share of the patient's windows.
+
+    Parameters
+    ----------
+    eligible
+        Records that have a window of each class at every share.
+    matrices
+        By share, way and record; the share 0 is the network that other patients pre-trained, as it is.
+    minutes
+        Mean labelled minutes (training and validation) that a share stands for.
+    """
+
+    eligible: tuple[str, ...]
+    matrices: dict[float, dict[str, dict[str, Matrix]]] = field(repr=False)
+    minutes: dict[float, float]
+
+
+def part_of(
+    labels: NDArray[np.integer], rows: Rows, fraction: float, seed: int, *, name: str, least: int = 0
+) -> Rows:
+    """Take a share, rounded, of the rows of each class.
+
+    Parameters
+    ----------
+    labels
+        Of the whole table.
+    rows
+        Rows to take from.
+    fraction
+        0 to 1.
+    seed
+        Draws which; a smaller share is part of a larger one.
+    name
+        Whose rows, for messages.
+    least
+        Rows to take of a class at least.
+
+    Raises
+    ------
+    SplitError
+        Where that leaves a class without a row; the text says which share would do.
+    """
+    taken = []
+    for label in np.unique(labels[rows]):
+        own = rows[labels[rows] == label]
+        count = max(math.floor(fraction * len(own) + 0.5), least)
+        if not count:
+            which = BINARY[label] if label < len(BINARY) else str(label)
+            raise SplitError(
+                f"{name}: {fraction:g} of its {len(own)} {which} windows leaves none; "
+                f"give {math.ceil(50 / len(own)) / 100:g} or more"
+            )
+        taken.append(np.random.default_rng((seed, int(label))).permutation(own)[:count])
+    return np.sort(np.concatenate(taken))
+
+
+def scarcity(
+    config: Mapping[str, Any], beats: Beats, split: Split, everyone: Trained, trainer: Trainer
+) -> Scarcity:
+    """Train each patient on shares of the windows, from scratch and from pre-trained weights.
+
+    Pre-training as the paper does it has seen all of the patient's own training windows, which someone with
+    few labels does not have. So each patient is also tuned from a network that was pre-trained without them;
+    201 and 202, who are one, are left out together.
+    """
+    how = config["scarcity"]
+    table = as_windows(beats)
+    labels = table.labels
+    sides = sides_by_record(beats, split)
+    folds = patient_folds(beats, split.train, how["folds"], split.seed)
+    members = []
+    for group in folds:
+        train, validate = (
+            rows[~np.isin(beats.patient[rows], group)] for rows in (split.train, split.validate)
+        )
+        name = f"pre-training {split.seed} without {' '.join(group)}"
+        members.append(pretraining_member(config, name, train, validate))
+    done = trainer.train("pre-training without the patient", members, table, together=3)
+    others = {
+        record: done[members[number].name]
+        for number, group in enumerate(folds)
+        for record in sides
+        if beats.patient[sides[record].test[0]] in group
+    }
+
+    fractions = how["fractions"]
+    parts: dict[tuple[str, float], Side] = {}
+    eligible = []
+    for record, side in sides.items():
+        try:
+            for fraction in fractions:
+                seed = seed_of(record, split.seed)
+                train = part_of(labels, side.train, fraction, seed, name=record)
+                validate = part_of(labels, side.validate, fraction, seed, name=record, least=1)
+                parts[record, fraction] = Side(train, validate, side.test)
+            eligible.append(record)
+        except SplitError:
+            continue
+    wanted = {}
+    for record in eligible:
+        starts = {INDIVIDUAL: None, TUNED: others[record].weights, TUNED_OWN: everyone.weights}
+        for fraction in fractions:
+            side = parts[record, fraction]
+            settings = _by_steps(how, len(side.train))
+            for way, start in starts.items():
+                name = f"{fraction:g} of {record} {way} {split.seed} {settings}"
+                wanted[fraction, way, record] = Member(
+                    name, side.train, side.validate, settings, start, seed_of(record, split.seed)
+                )
+    finished = trainer.train("fewer labels", list(wanted.values()), table)
+    matrices: dict[float, dict[str, dict[str, Matrix]]] = {
+        0.0: {UNTUNED: {r: _tested(others[r], sides[r].test, table) for r in eligible}}
+    }
+    for (fraction, way, record), member in wanted.items():
+        by_way = matrices.setdefault(fraction, {}).setdefault(way, {})
+        by_way[record] = _tested(finished[member.name], sides[record].test, table)
+    minutes = {}
+    for fraction in fractions:
+        of_record = [
+            (len(parts[r, fraction].train) + len(parts[r, fraction].validate))
+            / np.sum(beats.record == r)
+            * np.ptp(beats.sample[beats.record == r] / beats.fs[beats.record == r])
+            / 60
+            for r in eligible
+        ]
+        minutes[fraction] = float(np.mean(of_record))
+    return Scarcity(tuple(eligible), matrices, minutes)
+
+
+def _by_steps(how: Mapping[str, Any], windows: int) -> Settings:
+    """So many epochs that small shares get as many steps of Adam as they need."""
+    epochs = min(max(math.ceil(how["steps"] / math.ceil(windows / how["batch"])), 30), 300)
+    return Settings(how["lr"], how["batch"], how["weighted"], epochs, math.ceil(epochs / 3))
+
+
+# --- images ------------------------------------------------------------------------------------------------
+
+
+def as_images(windows: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Draw windows [n, width] as Gramian, Markov and recurrence images: float16 [n, 3, 64, 64], 0 to 1."""
+    # In pieces: a whole training side at once would take gigabytes.
+    pieces = [
+        three_channels(part).astype(np.float16) for part in np.array_split(windows, len(windows) // 512 + 1)
+    ]
+    return np.concatenate(pieces)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The image form on the paper's split: the pre-trained network, test matrices by way and record."""
+
+    pretrained: Trained
+    matrices: dict[str, dict[str, Matrix]] = field(repr=False)
+
+
+def images(config: Mapping[str, Any], beats: Beats, split: Split, trainer: Trainer) -> Images:
+    """Train the two-dimensional form of the network on images of the windows."""
+    how = config["image"]
+    plain = as_windows(beats)
+    network = {"channels": 3, "width": how["size"], "dimensions": 2}
+    table = Windows(plain.windows, plain.labels, network, as_images)
+    sides = sides_by_record(beats, split)
+    first = config["pretraining"] | {"epochs": how["pretraining_epochs"]}
+    everyone = Member(
+        f"images, pre-training {split.seed}",
+        split.train,
+        split.validate,
+        Settings(**first),
+        seed=seed_of("images", split.seed),
+    )
+    # Wide enough by itself to keep a processor busy: a stack gains nothing.
+    alone = trainer.train("images, pre-training", [everyone], table, together=1)[everyone.name]
+    settings = Settings(how["lr"], how["batch"], how["weighted"], how["epochs"], how["patience"])
+    members = {
+        (way, record): Member(
+            f"images, {record} {way} {split.seed}",
+            side.train,
+            side.validate,
+            settings,
+            start,
+            seed_of("images", record, split.seed),
+        )
+        for record, side in sides.items()
+        for way, start in ((INDIVIDUAL, None), (TUNED, alone.weights))
+    }
+    done = trainer.train("images", list(members.values()), table, together=1)
+    matrices: dict[str, dict[str, Matrix]] = {}
+    for (way, record), member in members.items():
+        matrices.setdefault(way, {})[record] = _tested(done[member.name], sides[record].test, table)
+    return Images(alone, matrices)
+
+
+# --- protocols that divide time ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """One protocol in which a patient's own time is divided.
+
+    Parameters
+    ----------
+    split
+        The split.
+    classes
+        Names of the classes.
+    matrices
+        Test matrices by way and record. Where the labelled part has one class, nothing can be tuned: the
+        record keeps the pre-trained network, and has no individual one.
+    kept
+        Those records.
+    """
+
+    split: Split
+    classes: tuple[str, ...]
+    matrices: dict[str, dict[str, Matrix]] = field(repr=False)
+    kept: tuple[str, ...]
+
+
+READS_S = 0.7
+"""Seconds before and after an annotation that a window may read: half of it, the way to the fiducial (0.1 s),
+and the margin of the resampling."""
+
+
+def adapted(
+    config: Mapping[str, Any],
+    protocol: str,
+    records: Sequence[str],
+    trainer: Trainer,
+    *,
+    classes: Sequence[str] = BINARY,
+    seed: int = 0,
+) -> Adapted:
+    """Pre-train, tune to each tested patient's early part, test on the late one.
+
+    Parameters
+    ----------
+    config
+        See `ecgtune.systems.patient_transfer.load_config`.
+    protocol
+        ``chronological``, ``patient-adapted`` or ``patient-adapted-24``.
+    records
+        Records of the database.
+    trainer, seed
+        As for the paper's run.
+    classes
+        Normal against abnormal, or the AAMI classes.
+    """
+    whole = load_windows(config, records, classes=classes)
+    split = make_split(
+        whole.without_windows(), protocol, seed=seed, classes=tuple(classes), window=(READS_S, READS_S)
+    )
+    own = protocol == "chronological"
+    early, late = ("train", "validate") if own else ("tune", "tune_validate")
+    # Nothing of a later side is read for an earlier one, not even for a filter or for the scale.
+    cut = {early: split.signal_until, late: split.validate_until, "test": {}}
+    tables, rows, count = [], {}, 0
+    for name, wanted in split.sides():
+        table = whole
+        if name in cut:
+            names = [record for _, record in split.records(name)]
+            until = cut[name]
+            table = load_windows(config, names, until=until, scale_until=split.signal_until, classes=classes)
+        picked = rows_of(table, whole, wanted)
+        tables.append(table.select(picked))
+        rows[name] = np.arange(count, count + len(picked))
+        count += len(picked)
+    beats = concatenate(tables)
+    outputs = 1 if tuple(classes) == BINARY else len(classes)
+    windows = as_windows(beats, outputs=outputs)
+    everyone = pretraining_member(
+        config, f"{protocol} pre-training {outputs} {seed}", rows["train"], rows["validate"]
+    )
+    pretrained = trainer.train(f"{protocol}, pre-training", [everyone], windows)[everyone.name]
+
+    how = config["adapted"]
+    weighted = how["weighted"] and outputs == 1
+    settings = Settings(how["lr"], how["batch"], weighted, how["epochs"], how["patience"])
+    tested = [record for _, record in split.records("test")]
+    sides = {
+        record: Side(*(rows[name][beats.record[rows[name]] == record] for name in (early, late, "test")))
+        for record in tested
+    }
+    kept = [
+        record
+        for record, side in sides.items()
+        if len(np.unique(beats.label[side.train])) < 2 or not len(side.validate)
+    ]
+    members = {
+        (way, record): Member(
+            f"{protocol} {record} {way} {outputs} {seed}",
+            side.train,
+            side.validate,
+            settings,
+            start,
+            seed_of(record, seed),
+        )
+        for record, side in sides.items()
+        if record not in kept
+        for way, start in ((INDIVIDUAL, None), (TUNED, pretrained.weights))
+    }
+    done = trainer.train(protocol, list(members.values()), windows)
+    k = len(classes)
+    matrices: dict[str, dict[str, Matrix]] = {UNTUNED: {}, INDIVIDUAL: {}, TUNED: {}}
+    for record, side in sides.items():
+        matrices[UNTUNED][record] = _tested(pretrained, side.test, windows, k)
+        for way in (INDIVIDUAL, TUNED):
+            if (way, record) in members:
+                matrices[way][record] = _tested(done[members[way, record].name], side.test, windows, k)
+        matrices[TUNED].setdefault(record, matrices[UNTUNED][record])
+    return Adapted(split, tuple(classes), matrices, tuple(kept))
+
+
+def _tested(trained: Trained, rows: Rows, table: Windows, classes: int = 2) -> Matrix:
+    (logits,) = predict_all([trained.weights], [rows], table)
+    names = BINARY if classes == 2 else CLASSES
+    return confusion_matrix(table.labels[rows], decide(logits), names)
