@@ -23,7 +23,7 @@ CHECKED = 0.2
 """Share of the labelled beats in the tail that is held out first."""
 
 NEAR = 0.7
-"""At least this share of the labels must lie at a beat; of another recording's labels about half do."""
+"""At least this share of the labels must lie at a beat; of another recording's, some 40 % do by chance."""
 
 DATABASE = "personal"
 """Stands for a database in tables of beats of a recording that belongs to none."""
@@ -179,6 +179,6 @@ def check_match(record: Record, labels: int, matched: int) -> None:
         )
     if matched < FEWEST:
         raise RecordError(
-            f"{record.name}: {matched} labelled beats are too few to learn a patient from; label {FEWEST} or "
-            "more (five minutes are a good measure)"
+            f"{record.name}: {matched} usable labels are too few to learn a patient from; label {FEWEST} "
+            "beats or more (five minutes are a good measure)"
         )

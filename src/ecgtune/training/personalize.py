@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from ecgtune._version import __version__
 from ecgtune.beats import annotated_beats
@@ -128,43 +129,72 @@ def personalize(
         raise OutputError(f"{out}: exists already; choose another --out")
     parent = model if isinstance(model, Model) else load_model(model)
     network = load_network(parent.folder)
-    how = parent.preprocessing
     options = options or Tuning()
-    part = labelled_part(record, annotations, how, until, check_from, leads)
-    table = part.table(part.end, how)
-    learnt = part.prepared(table, part.whole, how)
-    check_match(record, len(part.whole), 0 if learnt is None else int((learnt.label >= 0).sum()))
-    assert learnt is not None
-
-    reach = int(parent.card["reach"])
-    label = learnt.label.numpy()
-    wrong = int((predicted_classes(network, learnt, reach)[label >= 0] != label[label >= 0]).sum())
-    beats = dict(zip(CLASSES, np.bincount(label[label >= 0], minlength=len(CLASSES)).tolist(), strict=True))
-    checked = None
-    if not wrong:
-        tuned, why = (
-            False,
-            f"{parent.name} gets all {sum(beats.values())} labelled beats right; kept as it is",
-        )
-    else:
-        early = part.prepared(part.table(part.check_from, how), part.early, how)
-        tail = part.prepared(table, part.tail, how)
-        if early is not None and tail is not None and int((tail.label >= 0).sum()) >= FEWEST_CHECKED:
-            networks = (network, tune(network, early, options, seed))
-            truth = tail.label.numpy()
-            checked = np.stack([confusion_of(truth, predicted_classes(n, tail, reach)) for n in networks])
-        tuned, why = _decide(parent.name, checked)
-    if tuned:
-        network = tune(network, learnt, options, seed)
-
-    notes = (*_notes(beats), *_note_unchanged(part, until))
+    part = labelled_part(record, annotations, parent.preprocessing, until, check_from, leads)
+    learnt = learn(network, parent, part, options, seed)
+    notes = (*_notes(learnt.beats), *_note_unchanged(part, until))
     card = _card(parent, record, part, seed, options, reference, until)
-    card["personal"] |= {"beats": beats, "tuned": tuned, "why": why}
-    if checked is not None:
+    card["personal"] |= {"beats": learnt.beats, "tuned": learnt.tuned, "why": learnt.why}
+    if learnt.checked is not None:
+        wrong = (int(learnt.checked[0].sum()), *_wrong(learnt.checked))
         names = ("beats", "wrong_before", "wrong_after")
-        card["personal"]["checked"] = dict(zip(names, (int(checked[0].sum()), *_wrong(checked)), strict=True))
-    new = save_model(network, card, out)
-    return Personalized(new, parent, tuned, why, beats, notes, checked, _rest(part, (parent, new)))
+        card["personal"]["checked"] = dict(zip(names, wrong, strict=True))
+    new = save_model(learnt.network, card, out)
+    rest = _rest(part, (parent, new))
+    return Personalized(new, parent, learnt.tuned, learnt.why, learnt.beats, notes, learnt.checked, rest)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A network after the labelled part; the rest as in `Personalized`."""
+
+    network: nn.Module
+    tuned: bool
+    why: str
+    beats: dict[str, int]
+    checked: Matrix | None
+
+
+def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning, seed: int) -> Learnt:
+    """Tune a copy of the parent's network to a labelled part, or keep it where that is no better.
+
+    Parameters
+    ----------
+    network
+        The parent's, with its weights.
+    parent
+        Gives preprocessing, reach and name.
+    part
+        Of the recording; see `ecgtune.training.personal_part.labelled_part`.
+    options, seed
+        As in `personalize`.
+
+    Raises
+    ------
+    RecordError
+        Where the labels are too few, or belong to other beats.
+    """
+    network = network.eval()
+    how, reach = parent.preprocessing, int(parent.card["reach"])
+    table = part.table(part.end, how)
+    every = part.prepared(table, part.whole, how)
+    check_match(part.record, len(part.whole), 0 if every is None else int((every.label >= 0).sum()))
+    assert every is not None
+    truth = every.label.numpy()
+    seen = confusion_of(truth, predicted_classes(network, every, reach))
+    beats = dict(zip(CLASSES, seen.sum(axis=1).tolist(), strict=True))
+    if seen.trace() == seen.sum():
+        why = f"{parent.name} gets all {seen.sum()} labelled beats right; kept as it is"
+        return Learnt(network, False, why, beats, None)
+    checked = None
+    early = part.prepared(part.table(part.check_from, how), part.early, how)
+    tail = part.prepared(table, part.tail, how)
+    if early is not None and tail is not None and int((tail.label >= 0).sum()) >= FEWEST_CHECKED:
+        pair = (network, tune(network, early, options, seed))
+        found = [confusion_of(tail.label.numpy(), predicted_classes(each, tail, reach)) for each in pair]
+        checked = np.stack(found)
+    tuned, why = _decide(parent.name, checked)
+    return Learnt(tune(network, every, options, seed) if tuned else network, tuned, why, beats, checked)
 
 
 def _decide(name: str, checked: Matrix | None) -> tuple[bool, str]:
