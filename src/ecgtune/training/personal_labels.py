@@ -87,7 +87,7 @@ def read_label_table(path: Path, record: Record) -> Annotations:
         last = (sample, row.line)
         samples.append(sample)
         symbols.append(_symbol(row, column))
-        probabilities.append([row.number(f"probability_{name}") for name in CLASSES])
+        probabilities.append([row.number(f"probability_{name.lower()}") for name in CLASSES])
     if not samples:
         raise RecordError(f"{path}: no labels in it; a row a beat is needed")
     probability = np.array(probabilities, dtype=np.float32)

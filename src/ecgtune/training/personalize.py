@@ -231,29 +231,39 @@ def _notes(beats: dict[str, int]) -> list[str]:
 
 def _note_unchanged(part: LabelledPart, until: float | None) -> list[str]:
     """Point out labels that may never have been looked at."""
-    same = unchanged(part.labels)
     if part.labels.probability is None:
         return []
     if until is not None:
-        return [_OWN] if len(part.rest) and same[part.rest].all() else []
-    last = np.flatnonzero(~same)[-1] if not same.all() else 0
-    if last > (1 - CHECKED) * len(same):
+        left_out = len(part.rest) - len(_looked_at(part))
+        return [f"{left_out:,} labels after the last change are a model's own: not compared with"] * bool(
+            left_out
+        )
+    changed = np.flatnonzero(~unchanged(part.labels))
+    last = int(changed[-1]) if len(changed) else 0
+    if last > (1 - CHECKED) * len(part.labels):
         return []
     at = part.labels.sample[last] / part.record.fs
     return [f"no label after {at:.0f} s was changed by hand; if only the beginning was checked, give --until"]
 
 
-_OWN = "labels after the labelled part are a model's own, unchanged: nothing to compare with"
+def _looked_at(part: LabelledPart) -> NDArray[np.intp]:
+    """Rows after the labelled part; where a model labelled them first, up to the last that was changed."""
+    if part.labels.probability is None:
+        return part.rest
+    changed = np.flatnonzero(~unchanged(part.labels))
+    rest: NDArray[np.intp] = part.rest[part.rest <= (changed[-1] if len(changed) else -1)]
+    return rest if len(rest) >= FEWEST_CHECKED else rest[:0]
 
 
 def _rest(part: LabelledPart, models: tuple[Model, Model]) -> Matrix | None:
     """Confusion matrices of the beats after the labelled part; None where nobody has labelled them."""
-    if not len(part.rest) or unchanged(part.labels)[part.rest].all():
+    rows = _looked_at(part)
+    if not len(rows):
         return None
     how = models[0].preprocessing
     table = annotated_beats(part.record, part.labels, part.leads, how, database=DATABASE)
     wanted = np.zeros(len(table), dtype=bool)
-    wanted[rows_of(table, part.index, part.rest)] = True
+    wanted[rows_of(table, part.index, rows)] = True
     label = np.where(wanted, table.label, -1)
     return np.stack([confusion_of(label, m.predict(table.windows, table.at).argmax(axis=1)) for m in models])
 
