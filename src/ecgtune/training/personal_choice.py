@@ -1,0 +1,214 @@
+"""What the options of `Tuning` were chosen by: patients of DS1 left out in turn, and tuned to.
+
+For each fold of DS1 without 201 a base is trained on the other patients; each patient left out is then tuned
+to by the first five minutes of the record, and the rest of it is scored. DS2 is not read.
+
+    python -m ecgtune.training.personal_choice --runs runs/personal --out results/personalize-choice.json
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgtune.beats import annotated_beats
+from ecgtune.evaluation.metrics import accuracy, f1, macro_f1
+from ecgtune.evaluation.provenance import code_version, data_used, machine_class, now
+from ecgtune.evaluation.results import Division, Figure, Result, Table, plain_matrices, save_result
+from ecgtune.labels import CLASSES
+from ecgtune.model import Model, load_model
+from ecgtune.splits import Split, make_folds
+from ecgtune.training.config import load_config
+from ecgtune.training.export import load_network
+from ecgtune.training.personal_part import DATABASE, LabelledPart, labelled_part
+from ecgtune.training.personal_tuning import Tuning, confusion_of, predicted_classes, tune
+from ecgtune.training.personalize import learn
+from ecgtune.training.run import cross_validate
+from ecgtune.training.sequences import Recording, prepare
+from ecgtune.training.tables import RecordKey, index_database, open_record, rows_of
+
+CHECK_FROM, UNTIL = 240.0, 300.0
+"""As in the protocols ``patient-adapted``."""
+
+TEMPORAL = Tuning().frozen
+
+VARIANTS: dict[str, Tuning] = {
+    "the default": Tuning(),
+    "the temporal network too": Tuning(frozen=()),
+    "the same, not held": Tuning(frozen=(), hold=0.0),
+    "not held": Tuning(hold=0.0),
+    "held ten times as hard": Tuning(hold=1.0),
+    "the shape's last layer alone": Tuning(frozen=(*TEMPORAL, "encoder")),
+    "half as many steps": Tuning(steps=30),
+    "twice the rate": Tuning(lr=0.002),
+    "no class weights": Tuning(class_weight=0.0),
+    "stronger class weights": Tuning(class_weight=0.5),
+}
+"""What is compared; each differs from the default in what its name says."""
+
+BASE, ALWAYS = "base, not tuned", "the default, always adopted"
+
+Matrices = dict[str, NDArray[np.int64]]
+
+
+def compare(
+    runs: Path,
+    *,
+    folds: int = 4,
+    seeds: Sequence[int] = (0, 1),
+    variants: Mapping[str, Tuning] = VARIANTS,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Train the bases (or find them in ``runs``), tune each variant to each patient left out, and score.
+
+    Parameters
+    ----------
+    runs
+        Folder of the bases, one folder a seed.
+    folds
+        Of DS1's patients.
+    seeds
+        Of the division into folds, of the bases and of the tuning.
+    variants
+        What is compared.
+    tell
+        Called with each line of progress.
+    """
+    began = time.perf_counter()
+    config = load_config("default")
+    index = index_database("mitdb")
+    found: dict[str, Matrices] = {name: {} for name in (BASE, *variants, ALWAYS)}
+    kept = dict.fromkeys(variants, 0)
+    divisions = []
+    for seed in seeds:
+        folder = runs / f"seed-{seed}"
+        if not (folder / "metrics.json").exists():
+            cross_validate(config, folder, folds=folds, seed=seed, tell=tell)
+        for split in make_folds(index, "leave-patients-out", seed=seed, k=folds):
+            divisions.append(Division(split.protocol, seed, split.hash))
+            base = load_model(folder / f"fold-{split.fold}" / "model")
+            _compare_fold(split, base, seed, variants, found, kept)
+            tell(f"seed {seed}, fold {split.fold}: {len(split.records('validate'))} records")
+    return _result(found, kept, divisions, index.records(), seeds, time.perf_counter() - began)
+
+
+def _compare_fold(
+    split: Split,
+    base: Model,
+    seed: int,
+    variants: Mapping[str, Tuning],
+    found: dict[str, Matrices],
+    kept: dict[str, int],
+) -> None:
+    network = load_network(base.folder).eval()
+    reach = int(base.card["reach"])
+    for key in split.records("validate"):
+        name = f"{key[1]} (seed {seed})"
+        record, labels = open_record(key)
+        part = labelled_part(record, labels, base.preprocessing, UNTIL, CHECK_FROM, None)
+        rest = _rest(part, base)
+
+        def scored(tuned: torch.nn.Module, rest: Recording = rest) -> NDArray[np.int64]:
+            return confusion_of(rest.label.numpy(), predicted_classes(tuned, rest, reach))
+
+        found[BASE][name] = scored(network)
+        for variant, options in variants.items():
+            learnt = learn(network, base, part, options, seed)
+            found[variant][name] = scored(learnt.network)
+            kept[variant] += not learnt.tuned
+        every = part.prepared(part.table(part.end, base.preprocessing), part.whole, base.preprocessing)
+        assert every is not None
+        found[ALWAYS][name] = scored(tune(network, every, Tuning(), seed))
+
+
+def _rest(part: LabelledPart, base: Model) -> Recording:
+    """Beats after the labelled part, at the annotated positions."""
+    how = base.preprocessing
+    table = annotated_beats(part.record, part.labels, part.leads, how, database=DATABASE)
+    (recording,) = prepare(table, rows_of(table, part.index, part.rest), how)
+    return recording
+
+
+def _result(
+    found: Mapping[str, Matrices],
+    kept: Mapping[str, int],
+    divisions: Sequence[Division],
+    records: Sequence[RecordKey],
+    seeds: Sequence[int],
+    wall_s: float,
+) -> Result:
+    base = found[BASE]
+    figures = {}
+    for name, matrices in found.items():
+        total = np.sum(list(matrices.values()), axis=0)
+        by_class = f1(total)
+        more = {key: _wrong(matrix) - _wrong(base[key]) for key, matrix in matrices.items()}
+        figures[name] = {
+            "macro-F1 (N, S, V)": Figure(float(macro_f1(total))),
+            "V F1": Figure(float(by_class[CLASSES.index("V")])),
+            "S F1": Figure(float(by_class[CLASSES.index("S")])),
+            "accuracy": Figure(float(accuracy(total))),
+            "better": Figure(sum(n < 0 for n in more.values())),
+            "worse": Figure(sum(n > 0 for n in more.values())),
+            "most beats worse": Figure(max(0, *more.values())),
+        }
+        if name in kept:
+            figures[name]["base kept"] = Figure(kept[name])
+    used = {key for key in records if any(label.startswith(f"{key[1]} ") for label in base)}
+    several = " ".join(map(str, seeds))
+    result = Result(
+        name="personalize-choice",
+        title="Ways of tuning to a patient, compared on patients of DS1 left out",
+        created=now().date(),
+        command=f"python -m ecgtune.training.personal_choice --seeds {several} --runs RUNS",
+        protocol="leave-patients-out, then tuned on the first five minutes of each record",
+        figures=figures,
+        code=code_version(),
+        machine=machine_class(),
+        wall_s=round(wall_s, 1),
+        divisions=tuple(divisions),
+        data=data_used(used),
+        seeds=tuple(seeds),
+        notes=(
+            "AAMI classes (de Chazal's); beats at annotated positions, after 300 s",
+            f"{len(base)} tunings: {len(base) // len(seeds)} records, {len(seeds)} sets of bases",
+            "better, worse: records with fewer and with more wrong labels than by the base",
+        ),
+        matrices={_plain_name(name): plain_matrices(matrices) for name, matrices in found.items()},
+    )
+    columns = tuple(dict.fromkeys(column for named in figures.values() for column in named))
+    return replace(result, tables={"ways": Table("", "", {name: name for name in figures}, columns)})
+
+
+def _wrong(matrix: NDArray[np.int64]) -> int:
+    return int(matrix.sum() - matrix.trace())
+
+
+def _plain_name(name: str) -> str:
+    return name.replace(",", "").replace("'", "")
+
+
+def main() -> None:
+    """Compare and store."""
+    import argparse
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=Path, default=Path("runs/personal"), help="folder of the bases")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/personalize-choice.json"), help="the result"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="seeds")
+    arguments = parser.parse_args()
+    # Sums keep their order, so that the same command gives the same digits on a busy machine.
+    torch.set_num_threads(1)
+    result = compare(arguments.runs, seeds=arguments.seeds, tell=lambda line: print(line, flush=True))
+    save_result(result, arguments.out)
+    print(f"{arguments.out} written; `ecgtune results update` renews docs/personalize.md")
+
+
+if __name__ == "__main__":
+    main()
