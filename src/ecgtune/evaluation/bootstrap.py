@@ -119,11 +119,32 @@ def bootstrap_mean(
     Parameters, errors and interval as in `bootstrap`; `Interval.n_records` counts those that have the figure.
     """
     values = _evaluate(metric, _stack(matrices))
-    values = values[~np.isnan(values)]
-    if not len(values):
+    return bootstrap_values(values, resamples=resamples, confidence=confidence, seed=seed)
+
+
+def bootstrap_values(
+    values: ArrayLike, *, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """Mean of one value a record (a figure, a paired difference), with an interval by resampling the records.
+
+    Parameters
+    ----------
+    values
+        [records]; NaN where a record does not have the figure.
+    resamples, confidence, seed
+        As in `bootstrap`.
+
+    Raises
+    ------
+    EvaluationError
+        As `bootstrap`.
+    """
+    defined = np.asarray(values, dtype=np.float64)
+    defined = defined[~np.isnan(defined)]
+    if not len(defined):
         return Interval(math.nan, math.nan, math.nan, confidence, 0, 0.0)
-    draws = _weights(len(values), resamples, seed) @ values / len(values)
-    return _interval(float(values.mean()), draws, confidence, len(values))
+    draws = _weights(len(defined), resamples, seed) @ defined / len(defined)
+    return _interval(float(defined.mean()), draws, confidence, len(defined))
 
 
 def compare_models(

@@ -46,6 +46,25 @@ def markdown(result: Result, table: str | None = None, *, heading: bool = False)
     return "\n\n".join([*parts, provenance(result)]) + "\n"
 
 
+def plain_tables(result: Result) -> str:
+    """Render a result's tables for the terminal, in aligned columns, and its notes below."""
+    tables = result.tables or {"all": _everything(result)}
+    parts = []
+    for table in tables.values():
+        rows = _rows(result, table)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))]
+            )
+            for first, *others in rows
+        ]
+        parts.append("\n".join([table.title] * bool(table.title) + [line.rstrip() for line in lines]))
+    if result.notes:
+        parts.append("\n".join(f"- {note}" for note in result.notes))
+    return "\n\n".join(parts)
+
+
 def provenance(result: Result) -> str:
     """Say in one paragraph where a result's figures come from."""
     code, facts = result.code, []
@@ -157,12 +176,18 @@ def _everything(result: Result) -> Table:
     return Table("", "", {row: row for row in result.figures}, tuple(columns))
 
 
-def _grid(result: Result, table: Table) -> str:
+def _rows(result: Result, table: Table) -> list[list[str]]:
+    """Cells of a table, its head first."""
     head = [table.corner, *table.columns]
-    rows = [
+    body = [
         [label, *(_cell(result.figures[row].get(column)) for column in table.columns)]
         for row, label in table.rows.items()
     ]
+    return [head, *body]
+
+
+def _grid(result: Result, table: Table) -> str:
+    head, *rows = _rows(result, table)
     widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(_line(cells, widths) for cells in (head, rule, *rows))

@@ -1,7 +1,8 @@
 """The result store: what was measured, and everything that is needed to measure it again.
 
-A result is one JSON file, ``results/NAME.json``. Tables in README and docs are rendered from these files
-(`ecgtune.evaluation.result_tables`); nobody types a figure. No host name and no path of a machine is kept.
+A result is one JSON file, ``results/NAME.json``, or ``results/NAME/result.json`` beside its figures. Tables
+in README and docs are rendered from these files (`ecgtune.evaluation.result_tables`); nobody types a figure.
+No host name and no path of a machine is kept.
 """
 
 import json
@@ -26,6 +27,9 @@ FORMAT = 1
 
 FOLDER = Path("results")
 """Where a checkout keeps its results."""
+
+FILE = "result.json"
+"""The result in a folder that holds figures too, or a run's."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ABSOLUTE = re.compile(r"""(?:^|[\s='"(])(?:/[\w.~-]|~/|[A-Za-z]:\\)""")
@@ -301,16 +305,17 @@ def load_results(folder: Path = FOLDER, names: Iterable[str] = ()) -> dict[str, 
     names = list(names)
     if not folder.is_dir():
         raise ResultError(f"{folder}: no such folder; run inside a checkout, or give --folder")
-    there = sorted(path.stem for path in folder.glob("*.json"))
+    there = {path.stem: path for path in folder.glob("*.json")}
+    there |= {path.parent.name: path for path in folder.glob(f"*/{FILE}")}
     if unknown := [name for name in names if name not in there]:
-        raise ResultError(f"{folder}: no result {unknown[0]}; there are {', '.join(there) or 'none'}")
+        listing = ", ".join(sorted(there)) or "none"
+        raise ResultError(f"{folder}: no result {unknown[0]}; there are {listing}")
     results = {}
-    for name in names or there:
-        result = load_result(folder / f"{name}.json")
+    for name in names or sorted(there):
+        path = there[name]
+        result = load_result(path)
         if result.name != name:
-            raise ResultError(
-                f"{folder / name}.json: name is {result.name!r}; call the file {result.name}.json"
-            )
+            raise ResultError(f"{path}: name is {result.name!r}; call the file (or its folder) so")
         results[name] = result
     return results
 

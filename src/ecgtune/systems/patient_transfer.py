@@ -23,14 +23,16 @@ from numpy.typing import NDArray
 
 from ecgtune.beats import Beats, Preprocessing, annotated_beats, concatenate
 from ecgtune.beats.fixed import fixed_windows
-from ecgtune.errors import SplitError
+from ecgtune.errors import ModelError, SplitError
 from ecgtune.evaluation.metrics import confusion_matrix
+from ecgtune.labels import CLASSES
 from ecgtune.signals.filters import bandpass
 from ecgtune.signals.resample import to_native
 from ecgtune.splits import Split, make_split
 from ecgtune.training.stacked import Member, Settings, Trained, decide
 from ecgtune.training.stacks import Windows, predict_all, train_all
 from ecgtune.training.tables import open_record, record_until
+from ecgtune.training.window_augmentation import WindowAugmentation
 
 Rows = NDArray[np.int64]
 Tell = Callable[[str], None]
@@ -38,12 +40,34 @@ Key = tuple[str, str, Settings]
 """Record, way and settings of a training."""
 
 BINARY = ("normal", "abnormal")
+"""Every symbol but N is abnormal, so bundle branch block (which AAMI counts as N) is too."""
+
 WAYS = ("individual", "fine-tuned")
 
 
-def load_config() -> dict[str, Any]:
-    """Read every parameter and the paper's figures."""
-    return tomllib.loads((files("ecgtune.systems") / "patient_transfer.toml").read_text(encoding="utf-8"))
+def load_config(path: Path | None = None) -> dict[str, Any]:
+    """Read every parameter and the paper's figures.
+
+    Parameters
+    ----------
+    path
+        A TOML with the sections of ``patient_transfer.toml``, which is read where none is given.
+
+    Raises
+    ------
+    ModelError
+        Where it cannot be read, or lacks a section.
+    """
+    own = tomllib.loads((files("ecgtune.systems") / "patient_transfer.toml").read_text(encoding="utf-8"))
+    if path is None:
+        return own
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from error
+    if missing := [name for name in own if name not in given]:
+        raise ModelError(f"{path}: lacks {missing[0]}; start from a copy of patient_transfer.toml")
+    return given
 
 
 # --- windows -----------------------------------------------------------------------------------------------
@@ -55,7 +79,7 @@ def load_windows(
     *,
     until: Mapping[tuple[str, str], float] | None = None,
     scale_until: Mapping[tuple[str, str], float] | None = None,
-    classes: Sequence[str] = BINARY,
+    classes: Sequence[str] | None = None,
 ) -> Beats:
     """Cut a scaled window around each annotated beat of some records.
 
@@ -70,7 +94,7 @@ def load_windows(
     scale_until
         Second up to which a recording's scale is read; all of it where not listed.
     classes
-        `BINARY` (1 for every symbol but N), or `ecgtune.labels.CLASSES` to keep the AAMI classes.
+        `BINARY` or `ecgtune.labels.CLASSES`; the configured ones where None.
 
     Returns
     -------
@@ -83,6 +107,7 @@ def load_windows(
         Where a record is not there.
     """
     how = config["windows"]
+    classes = classes_of(config) if classes is None else classes
     tables = []
     for name in records:
         key = (how["database"], name)
@@ -120,9 +145,22 @@ def scale_recording(
     return np.asarray(least + (greatest - least) * unit, dtype=np.float32)
 
 
-def as_windows(beats: Beats, **network: int) -> Windows:
+def classes_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the classes that the study tells apart."""
+    kind = config["windows"]["classes"]
+    if kind not in ("binary", "aami"):
+        raise ModelError(f"patient-transfer: windows.classes is {kind!r}; give binary or aami")
+    return BINARY if kind == "binary" else CLASSES
+
+
+def as_windows(config: Mapping[str, Any], beats: Beats, classes: Sequence[str] | None = None) -> Windows:
     """Hand the table to the trainer."""
-    return Windows(beats.windows[:, 0], beats.label.astype(np.int64), network)
+    classes = classes_of(config) if classes is None else classes
+    # One output for two classes.
+    network = {} if tuple(classes) == BINARY else {"outputs": len(classes)}
+    changes = WindowAugmentation(**config["augmentation"])
+    augmentation = None if changes == WindowAugmentation() else changes
+    return Windows(beats.windows[:, 0], beats.label.astype(np.int64), network, augmentation=augmentation)
 
 
 # --- one split ---------------------------------------------------------------------------------------------
@@ -147,7 +185,7 @@ def sides_by_record(beats: Beats, split: Split) -> dict[str, Side]:
     }
 
 
-def check_classes(labels: NDArray[np.integer], sides: Mapping[str, Side], database: str = "mitdb") -> None:
+def check_classes(config: Mapping[str, Any], beats: Beats, sides: Mapping[str, Side]) -> None:
     """Refuse a patient who has only one class on a side.
 
     Raises
@@ -155,14 +193,15 @@ def check_classes(labels: NDArray[np.integer], sides: Mapping[str, Side], databa
     SplitError
         Names the record, the side and the class.
     """
+    classes = classes_of(config)
     for record, side in sides.items():
         for name in ("train", "validate", "test"):
-            counts = np.bincount(labels[getattr(side, name)], minlength=2)
-            if not counts.all():
-                missing = BINARY[int(np.argmin(counts))]
+            counts = np.bincount(beats.label[getattr(side, name)], minlength=len(classes))
+            if (counts > 0).sum() < 2:
+                listing = ", ".join(f"{count} {one}" for one, count in zip(classes, counts, strict=True))
                 raise SplitError(
-                    f"{database}/{record}: no {missing} window to {name} on ({counts[0]} normal, "
-                    f"{counts[1]} abnormal): one class teaches nothing; leave the record out"
+                    f"{config['windows']['database']}/{record}: one class only to {name} on ({listing}): "
+                    "that teaches nothing; leave the record out"
                 )
 
 
@@ -278,9 +317,10 @@ class PaperRun:
     patients: dict[str, Patient] = field(repr=False)
 
 
-def paper_split(beats: Beats, seed: int) -> Split:
+def paper_split(config: Mapping[str, Any], beats: Beats, seed: int) -> Split:
     """Divide each patient's windows at random, by class: 80/20, then 80/20 of the rest."""
-    return make_split(beats.without_windows(), "beat-split", seed=seed, by_patient=True, classes=BINARY)
+    classes = classes_of(config)
+    return make_split(beats.without_windows(), "beat-split", seed=seed, by_patient=True, classes=classes)
 
 
 def pretrain(
@@ -291,7 +331,7 @@ def pretrain(
         seed: pretraining_member(config, f"pre-training {seed}", split.train, split.validate)
         for seed, split in splits.items()
     }
-    done = trainer.train("pre-training", list(members.values()), as_windows(beats), together=3)
+    done = trainer.train("pre-training", list(members.values()), as_windows(config, beats), together=3)
     return {seed: done[member.name] for seed, member in members.items()}
 
 
@@ -324,9 +364,9 @@ def paper_run(
     SplitError
         Where a patient has one class only.
     """
-    table = as_windows(beats)
+    table = as_windows(config, beats)
     sides = sides_by_record(beats, split)
-    check_classes(beats.label, sides)
+    check_classes(config, beats, sides)
     search = _Search(split.seed, sides, pretrained, table, trainer)
     how = config["grid"]
     everyone = [(record, way) for record in sides for way in WAYS]
@@ -359,7 +399,7 @@ def paper_run(
             frozen = search.best(record, "fine-tuned", partly[record])
             chosen[record] += [("fine-tuned", frozen), ("individual", paper[record])]
     patients = {
-        record: Patient(*(search.test(record, *each, beats) for each in several))
+        record: Patient(*(search.test(record, *each, classes_of(config)) for each in several))
         for record, several in chosen.items()
     }
     return PaperRun(split, pretrained, patients)
@@ -402,10 +442,10 @@ class _Search:
     def best(self, record: str, way: str, several: Sequence[Settings]) -> Settings:
         return min(several, key=lambda settings: self.preference(record, way, settings))
 
-    def test(self, record: str, way: str, settings: Settings, beats: Beats) -> Choice:
+    def test(self, record: str, way: str, settings: Settings, classes: Sequence[str]) -> Choice:
         trained, rows = self.done[record, way, settings], self.sides[record].test
         (logits,) = predict_all([trained.weights], [rows], self.table)
-        matrix = confusion_matrix(beats.label[rows], decide(logits), BINARY)
+        matrix = confusion_matrix(self.table.labels[rows], decide(logits), classes)
         return Choice(settings, trained, np.asarray(matrix, dtype=np.int64))
 
 

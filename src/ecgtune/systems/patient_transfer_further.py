@@ -25,6 +25,7 @@ from ecgtune.systems.patient_transfer import (
     Side,
     Trainer,
     as_windows,
+    classes_of,
     load_windows,
     pretraining_member,
     seed_of,
@@ -67,7 +68,14 @@ class Scarcity:
 
 
 def part_of(
-    labels: NDArray[np.integer], rows: Rows, fraction: float, seed: int, *, name: str, least: int = 0
+    labels: NDArray[np.integer],
+    rows: Rows,
+    fraction: float,
+    seed: int,
+    *,
+    name: str,
+    classes: Sequence[str] = BINARY,
+    least: int = 0,
 ) -> Rows:
     """Take a share, rounded, of the rows of each class.
 
@@ -81,8 +89,8 @@ def part_of(
         0 to 1.
     seed
         Draws which; a smaller share is part of a larger one.
-    name
-        Whose rows, for messages.
+    name, classes
+        Whose rows, and names of the labels, for messages.
     least
         Rows to take of a class at least.
 
@@ -96,9 +104,8 @@ def part_of(
         own = rows[labels[rows] == label]
         count = max(math.floor(fraction * len(own) + 0.5), least)
         if not count:
-            which = BINARY[label] if label < len(BINARY) else str(label)
             raise SplitError(
-                f"{name}: {fraction:g} of its {len(own)} {which} windows leaves none; "
+                f"{name}: {fraction:g} of its {len(own)} {classes[label]} windows leaves none; "
                 f"give {math.ceil(50 / len(own)) / 100:g} or more"
             )
         taken.append(np.random.default_rng((seed, int(label))).permutation(own)[:count])
@@ -115,8 +122,8 @@ def scarcity(
     201 and 202, who are one, are left out together.
     """
     how = config["scarcity"]
-    table = as_windows(beats)
-    labels = table.labels
+    table = as_windows(config, beats)
+    labels, classes = table.labels, classes_of(config)
     sides = sides_by_record(beats, split)
     folds = patient_folds(beats, split.train, how["folds"], split.seed)
     members = []
@@ -141,7 +148,7 @@ def scarcity(
         try:
             for fraction in fractions:
                 seed = seed_of(record, split.seed)
-                train = part_of(labels, side.train, fraction, seed, name=record)
+                train = part_of(labels, side.train, fraction, seed, name=record, classes=classes)
                 validate = part_of(labels, side.validate, fraction, seed, name=record, least=1)
                 parts[record, fraction] = Side(train, validate, side.test)
             eligible.append(record)
@@ -180,7 +187,8 @@ def scarcity(
 
 def _by_steps(how: Mapping[str, Any], windows: int) -> Settings:
     """So many epochs that small shares get as many steps of Adam as they need."""
-    epochs = min(max(math.ceil(how["steps"] / math.ceil(windows / how["batch"])), 30), 300)
+    least, most = how["epochs"]
+    epochs = min(max(math.ceil(how["steps"] / math.ceil(windows / how["batch"])), least), most)
     return Settings(how["lr"], how["batch"], how["weighted"], epochs, math.ceil(epochs / 3))
 
 
@@ -207,8 +215,8 @@ class Images:
 def images(config: Mapping[str, Any], beats: Beats, split: Split, trainer: Trainer) -> Images:
     """Train the two-dimensional form of the network on images of the windows."""
     how = config["image"]
-    plain = as_windows(beats)
-    network = {"channels": 3, "width": how["size"], "dimensions": 2}
+    plain = as_windows(config, beats)
+    network = plain.network | {"channels": 3, "width": how["size"], "dimensions": 2}
     table = Windows(plain.windows, plain.labels, network, as_images)
     sides = sides_by_record(beats, split)
     first = config["pretraining"] | {"epochs": how["pretraining_epochs"]}
@@ -317,7 +325,7 @@ def adapted(
         count += len(picked)
     beats = concatenate(tables)
     outputs = 1 if tuple(classes) == BINARY else len(classes)
-    windows = as_windows(beats, outputs=outputs)
+    windows = as_windows(config, beats, classes)
     everyone = pretraining_member(
         config, f"{protocol} pre-training {outputs} {seed}", rows["train"], rows["validate"]
     )
@@ -350,18 +358,17 @@ def adapted(
         for way, start in ((INDIVIDUAL, None), (TUNED, pretrained.weights))
     }
     done = trainer.train(protocol, list(members.values()), windows)
-    k = len(classes)
     matrices: dict[str, dict[str, Matrix]] = {UNTUNED: {}, INDIVIDUAL: {}, TUNED: {}}
     for record, side in sides.items():
-        matrices[UNTUNED][record] = _tested(pretrained, side.test, windows, k)
+        matrices[UNTUNED][record] = _tested(pretrained, side.test, windows)
         for way in (INDIVIDUAL, TUNED):
             if (way, record) in members:
-                matrices[way][record] = _tested(done[members[way, record].name], side.test, windows, k)
+                matrices[way][record] = _tested(done[members[way, record].name], side.test, windows)
         matrices[TUNED].setdefault(record, matrices[UNTUNED][record])
     return Adapted(split, tuple(classes), matrices, tuple(kept))
 
 
-def _tested(trained: Trained, rows: Rows, table: Windows, classes: int = 2) -> Matrix:
+def _tested(trained: Trained, rows: Rows, table: Windows) -> Matrix:
     (logits,) = predict_all([trained.weights], [rows], table)
-    names = BINARY if classes == 2 else CLASSES
+    names = BINARY if logits.shape[1] == 1 else CLASSES
     return confusion_matrix(table.labels[rows], decide(logits), names)

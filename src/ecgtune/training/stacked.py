@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 from ecgtune.errors import ModelError
 from ecgtune.training.networks.residual_window import ResidualWindow
 from ecgtune.training.sampling import epoch_batches
+from ecgtune.training.window_augmentation import WindowAugmentation
 
 Rows = NDArray[np.int64]
 
@@ -140,6 +141,7 @@ def train_stack(
     build: Build,
     *,
     bfloat16: bool = False,
+    augmentation: WindowAugmentation | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Trained]:
     """Train the members of a stack; all have the same batch size.
@@ -156,6 +158,8 @@ def train_stack(
         The network.
     bfloat16
         Multiply in bfloat16 while training; weights, sums, Adam and every evaluation stay float32.
+    augmentation
+        Changes training windows; its draws depend on all members of the stack.
     tell
         Called with a line for each epoch.
 
@@ -169,7 +173,7 @@ def train_stack(
     for member in members:
         if not len(member.train) or not len(member.validate):
             raise ModelError(f"{member.name}: no windows to train or to validate on")
-    stack = _Stack(members, build, bfloat16)
+    stack = _Stack(members, build, bfloat16, augmentation)
     done: dict[str, Trained] = {}
     epoch = 0
     while stack.runs:
@@ -257,8 +261,14 @@ class _Run:
 class _Stack:
     """Members that still train: their weights [members, parameters], network and optimizer."""
 
-    def __init__(self, members: Sequence[Member], build: Build, bfloat16: bool) -> None:
-        self.build, self.bfloat16 = build, bfloat16
+    def __init__(
+        self,
+        members: Sequence[Member],
+        build: Build,
+        bfloat16: bool,
+        augmentation: WindowAugmentation | None,
+    ) -> None:
+        self.build, self.bfloat16, self.augmentation = build, bfloat16, augmentation
         self.runs = [_Run(member) for member in members]
         starts = [
             fresh_weights(build, member.seed) if member.start is None else member.start for member in members
@@ -317,9 +327,13 @@ class _Stack:
         total = torch.zeros(len(orders))
         groups = self.optimizer.param_groups
         steps = [len(order) for order in orders]
+        changes = torch.Generator().manual_seed(1000 * self.runs[0].member.seed + epoch)
         for step in range(longest):
+            windows = _gather(inputs, index[step])
+            if self.augmentation is not None:
+                windows = self.augmentation(windows, changes)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-                logits = self.network(_gather(inputs, index[step]))
+                logits = self.network(windows)
             losses = (_losses(logits.float(), truth[step]) * share[step]).sum(1)
             grads = torch.autograd.grad(losses.sum(), self.parameters)
             flat = torch.cat([grad.flatten(1) for grad in grads], 1)
@@ -339,13 +353,14 @@ class _Stack:
 def _share(network: ResidualWindow, weights: Tensor) -> list[torch.nn.Parameter]:
     """Let a stack's parameters be views of a matrix [members, parameters]; return them in its order."""
     parameters = [p for stage in network.stages() for p in stage]
-    begin = 0
-    for p in parameters:
-        size = p[0].numel()
-        p.data = weights[:, begin : begin + size].view(p.shape)
-        begin += size
-    if begin != weights.shape[1]:
-        raise ModelError(f"weights of {weights.shape[1]:,} parameters for a network of {begin:,}")
+    sizes = [p[0].numel() for p in parameters]
+    if weights.shape[1] != sum(sizes):
+        raise ModelError(
+            f"weights of {weights.shape[1]:,} parameters for a network of {sum(sizes):,}; "
+            "give the network that they were trained in"
+        )
+    for p, columns in zip(parameters, weights.split(sizes, 1), strict=True):
+        p.data = columns.view(p.shape)
     return parameters
 
 
@@ -368,6 +383,7 @@ def _logits(network: ResidualWindow, rows: Sequence[Rows], inputs: Tensor) -> li
     for k, own in enumerate(rows):
         filled[k, : len(own)] = torch.from_numpy(own)
     with torch.inference_mode():
-        pieces = [network(_gather(inputs, part)) for part in torch.split(filled, EVALUATED_TOGETHER, 1)]
+        begins = range(0, longest, EVALUATED_TOGETHER)
+        pieces = [network(_gather(inputs, filled[:, at : at + EVALUATED_TOGETHER])) for at in begins]
     logits = torch.cat(pieces, 1).numpy()
     return [logits[k, : len(own)] for k, own in enumerate(rows)]

@@ -3,8 +3,8 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ecgtune.files import make_folder, write_whole
 from ecgtune.training.networks.residual_window import ResidualWindow
 from ecgtune.training.stacked import Epoch, Member, Trained, predict_stack, train_stack
+from ecgtune.training.window_augmentation import WindowAugmentation
 
 Transform = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Inputs of the network from windows [n, width]; a function of a module, so that it travels to processes."""
@@ -39,12 +40,15 @@ class Windows:
         Arguments of `ResidualWindow`.
     transform
         Makes inputs [rows, channels, ...] of windows; a channel of its own where None.
+    augmentation
+        Of windows; not for images.
     """
 
     windows: NDArray[np.float32] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     network: dict[str, int] = field(default_factory=dict)
     transform: Transform | None = None
+    augmentation: WindowAugmentation | None = None
 
     def build(self, models: int) -> ResidualWindow:
         """Build a stack of networks."""
@@ -100,7 +104,10 @@ def train_all(
     make_folder(folder)
     stacks = make_stacks(members, together)
     data = _digest(table.windows, table.labels)
-    about = json.dumps([data, table.network, getattr(table.transform, "__qualname__", None), bfloat16])
+    facts = [data, table.network, getattr(table.transform, "__qualname__", None), bfloat16]
+    if table.augmentation is not None:
+        facts.append(asdict(table.augmentation))
+    about = json.dumps(facts)
     paths = [folder / f"{_name(stack, about)}.npz" for stack in stacks]
     found: dict[str, Trained] = {}
     waiting = []
@@ -113,20 +120,12 @@ def train_all(
         return found
     # The longest first, so that no process is left with one of them at the end.
     waiting.sort(key=lambda each: -sum(len(m.train) * m.settings.epochs for m in each[0]))
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(table,))
-    try:
-        futures: dict[Future[list[Trained]], Path] = {
-            pool.submit(_train, stack, bfloat16): path for stack, path in waiting
-        }
-        for done, future in enumerate(as_completed(futures), start=1):
-            trained = future.result()
-            if not weights:
-                trained = [Trained(t.name, t.history, t.best, np.zeros(0, dtype=np.float32)) for t in trained]
-            _save(trained, futures[future])
-            found |= {each.name: each for each in trained}
-            tell(f"{done} of {len(waiting)} stacks")
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for done, (path, trained) in enumerate(_trained(waiting, table, jobs, bfloat16), start=1):
+        if not weights:
+            trained = [Trained(t.name, t.history, t.best, np.zeros(0, dtype=np.float32)) for t in trained]
+        _save(trained, path)
+        found |= {each.name: each for each in trained}
+        tell(f"{done} of {len(waiting)} stacks")
     return found
 
 
@@ -160,10 +159,33 @@ def make_stacks(members: Iterable[Member], together: int | None = None) -> list[
     return stacks
 
 
+def _trained(
+    waiting: Sequence[tuple[list[Member], Path]], table: Windows, jobs: int, bfloat16: bool
+) -> Iterator[tuple[Path, list[Trained]]]:
+    """Train stacks, and yield each with the path of its file when it is finished."""
+    if jobs == 1:
+        threads = torch.get_num_threads()
+        try:
+            _start(table)
+            for stack, path in waiting:
+                yield path, _train(stack, bfloat16)
+        finally:
+            torch.set_num_threads(threads)
+        return
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(table,))
+    try:
+        futures = {pool.submit(_train, stack, bfloat16): path for stack, path in waiting}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 _table: Windows | None = None
 
 
 def _start(table: Windows) -> None:
+    """Make a process ready to train stacks."""
     global _table
     _table = table
     torch.set_num_threads(1)
@@ -178,7 +200,14 @@ def _train(stack: list[Member], bfloat16: bool) -> list[Trained]:
         return np.searchsorted(rows, wanted).astype(np.int64)
 
     members = [Member(m.name, local(m.train), local(m.validate), m.settings, m.start, m.seed) for m in stack]
-    return train_stack(members, _table.inputs(rows), _table.labels[rows], _table.build, bfloat16=bfloat16)
+    return train_stack(
+        members,
+        _table.inputs(rows),
+        _table.labels[rows],
+        _table.build,
+        bfloat16=bfloat16,
+        augmentation=_table.augmentation,
+    )
 
 
 def _digest(*arrays: NDArray[Any]) -> str:
