@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ecgtune.evaluation.bootstrap import bootstrap_values
 from ecgtune.evaluation.metrics import balanced_accuracy
@@ -105,6 +106,7 @@ def _curves(title: str, networks: list[tuple[str, Trained]]) -> Figure:
         )
         for axis in (left, right):
             axis.axvline(trained.best + 1, color=colour, linewidth=0.7, linestyle="--")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="epoch", ylabel="binary cross-entropy", yscale="log", title=title)
     right.set(xlabel="epoch", ylabel="balanced accuracy", title="dashed: the epoch that is kept")
     left.legend(frameon=False)
@@ -126,8 +128,10 @@ def _fewer_labels(few: Scarcity) -> Figure:
         axis.fill_between(minutes, low, high, color=COLOURS[way], alpha=0.15, linewidth=0)
     untuned = np.mean([float(balanced_accuracy(m)) for m in few.matrices[0.0][UNTUNED].values()])
     axis.axhline(untuned, color=COLOURS[UNTUNED], linestyle=":", label="pre-trained on others, untuned")
+    axis.set_xscale("log")
+    axis.set_xticks(minutes, [f"{each:.2g}" for each in minutes])
+    axis.minorticks_off()
     axis.set(
-        xscale="log",
         xlabel="labelled minutes of the patient (training and validation)",
         ylabel=f"mean balanced accuracy, {len(few.eligible)} patients",
     )

@@ -311,7 +311,7 @@ def _notes(study: Study) -> list[str]:
         "201 and 202 are one patient; they are two here, as in the paper",
         "epochs, patience, order of the filter and the recording's range are ours where the paper is silent; "
         "see patient_transfer.toml",
-        "the grid: all settings for a few epochs, the best of them from the start again in full; a setting is "
+        "the grid: all settings for a few epochs, the best from the start again in full; a setting is "
         "chosen by validation balanced accuracy, then validation loss, then the smaller rate",
         "the paper's Table 1 shows validation figures, so it stands beside ours on the validation side",
         "training multiplied in bfloat16, evaluation in float32" if study.bfloat16 else "all in float32",
