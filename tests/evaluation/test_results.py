@@ -11,7 +11,13 @@ from ecgtune.errors import ResultError
 from ecgtune.evaluation.bootstrap import bootstrap
 from ecgtune.evaluation.metrics import accuracy
 from ecgtune.evaluation.provenance import code_version, data_used, machine_class
-from ecgtune.evaluation.result_tables import documents, markdown, update_documents, update_text
+from ecgtune.evaluation.result_tables import (
+    documents,
+    markdown,
+    plain_tables,
+    update_documents,
+    update_text,
+)
 from ecgtune.evaluation.results import (
     Code,
     Data,
@@ -138,8 +144,34 @@ def test_a_folder_of_results(stored: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="nowhere: no such folder"):
         load_results(tmp_path / "nowhere")
     (stored / "made-up.json").rename(stored / "renamed.json")
-    with pytest.raises(ResultError, match=r"renamed\.json: name is 'made-up'; call the file made-up\.json"):
+    with pytest.raises(
+        ResultError, match=r"renamed\.json: name is 'made-up'; call the file \(or its folder\) so"
+    ):
         load_results(stored)
+
+
+def test_a_result_in_a_folder_of_its_own(stored: Path) -> None:
+    (stored / "made-up").mkdir()
+    (stored / "made-up.json").rename(stored / "made-up" / "result.json")
+    assert list(load_results(stored)) == ["made-up"]
+    (stored / "made-up").rename(stored / "other")
+    with pytest.raises(ResultError, match=r"other/result\.json: name is 'made-up'"):
+        load_results(stored)
+
+
+def test_notes_are_a_table_too_and_the_source_stands_below_the_last_marker(stored: Path) -> None:
+    result = replace(made_up(), notes=("one thing", "another"))
+    assert markdown(result, "notes", source=False) == "* one thing\n* another\n"
+    text = "<!-- results:made-up/all -->\n<!-- /results -->\n\n<!-- results:made-up/notes -->\n<!-- /results -->\n"
+    first, second = update_text(text, {"made-up": result}, "a document").split("<!-- /results -->\n")[:2]
+    assert "Measured" not in first
+    assert second.index("* another") < second.index("Measured")
+
+
+def test_tables_for_the_terminal(stored: Path) -> None:
+    lines = plain_tables(replace(made_up(), notes=("one thing",))).splitlines()
+    assert lines[-1] == "- one thing"
+    assert any(line.startswith("pooled ") and line.endswith("12,345") for line in lines)
 
 
 def test_markdown() -> None:

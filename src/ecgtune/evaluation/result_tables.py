@@ -1,7 +1,8 @@
 """Stored results as Markdown, and the tables in README and docs that are made of them.
 
 A document holds a line ``<!-- results:NAME -->`` and, below it, a line ``<!-- /results -->``; what stands
-between is generated from ``results/NAME.json``. ``<!-- results:NAME/TABLE -->`` takes one of its tables.
+between is generated from ``results/NAME.json``. ``<!-- results:NAME/TABLE -->`` takes one of its tables, and
+``<!-- results:NAME/notes -->`` its notes. Where the figures come from stands below a result's last marker.
 """
 
 import re
@@ -15,11 +16,14 @@ from ecgtune.files import write_whole
 DOCUMENTS = ("README.md", "docs/*.md")
 """Where a checkout has generated tables."""
 
+NOTES = "notes"
+"""Takes the place of a table's name where the notes are wanted."""
+
 _BEGIN = re.compile(r"^<!-- results:(?P<name>[^\s/]+)(?:/(?P<table>\S+))? -->$")
 _END = "<!-- /results -->"
 
 
-def markdown(result: Result, table: str | None = None, *, heading: bool = False) -> str:
+def markdown(result: Result, table: str | None = None, *, heading: bool = False, source: bool = True) -> str:
     """Render a result's tables and, below them, where the figures come from.
 
     Parameters
@@ -27,9 +31,11 @@ def markdown(result: Result, table: str | None = None, *, heading: bool = False)
     result
         The result.
     table
-        Name of one of its tables; all where not given.
+        Name of one of its tables, or ``notes``; all tables where not given.
     heading
         Whether the result's title stands above.
+    source
+        Whether it says where the figures come from.
 
     Raises
     ------
@@ -37,13 +43,16 @@ def markdown(result: Result, table: str | None = None, *, heading: bool = False)
         Where there is no such table.
     """
     tables = result.tables or {"all": _everything(result)}
-    if table is not None and table not in tables:
+    if table is not None and table not in {*tables, NOTES}:
         raise ResultError(f"{result.name}: no table {table!r}; there are {', '.join(tables)}")
+    if table == NOTES:
+        parts = ["\n".join(f"* {note}" for note in result.notes)]
+        return "\n\n".join(parts + [provenance(result)] * source) + "\n"
     chosen = tables.values() if table is None else [tables[table]]
     parts = [f"### {result.title}"] if heading else []
     for each in chosen:
         parts += [f"**{each.title}**"] * bool(each.title) + [_grid(result, each)]
-    return "\n\n".join([*parts, provenance(result)]) + "\n"
+    return "\n\n".join(parts + [provenance(result)] * source) + "\n"
 
 
 def plain_tables(result: Result) -> str:
@@ -106,8 +115,10 @@ def update_text(text: str, results: dict[str, Result], where: str) -> str:
     """
     lines: list[str] = []
     inside: str | None = None
+    begins = [_BEGIN.match(line) for line in text.splitlines()]
+    last = {begin["name"]: number for number, begin in enumerate(begins, start=1) if begin}
     for number, line in enumerate(text.splitlines(), start=1):
-        begin = _BEGIN.match(line)
+        begin = begins[number - 1]
         if begin:
             if inside:
                 raise ResultError(f"{where}:{number}: {inside} has no {_END} before the next one")
@@ -118,7 +129,8 @@ def update_text(text: str, results: dict[str, Result], where: str) -> str:
                     f"{where}:{number}: no result {name!r}; there are {', '.join(sorted(results)) or 'none'}"
                 )
             try:
-                lines += [line, *markdown(results[name], table).splitlines(), _END]
+                rendered = markdown(results[name], table, source=last[name] == number)
+                lines += [line, *rendered.splitlines(), _END]
             except ResultError as error:
                 raise ResultError(f"{where}:{number}: {error}") from error
         elif line == _END:
