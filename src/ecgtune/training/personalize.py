@@ -282,7 +282,7 @@ def _card(
     known = database in CATALOGUE and record.name in CATALOGUE[database].record_set
     name = f"{database}/{record.name}" if known else record.name
     trained = dict(parent.card.get("training", {}))
-    trained["records"] = [*trained.get("records", ()), name]
+    trained["records"] = list(dict.fromkeys((*trained.get("records", ()), name)))
     trained["patients"] = sorted({*trained.get("patients", ()), patient})
     return parent.card | {
         "name": f"{parent.card['name']}-{record.name}",
