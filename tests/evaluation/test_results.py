@@ -162,8 +162,9 @@ def test_a_result_in_a_folder_of_its_own(stored: Path) -> None:
 def test_notes_are_a_table_too_and_the_source_stands_below_the_last_marker(stored: Path) -> None:
     result = replace(made_up(), notes=("one thing", "another"))
     assert markdown(result, "notes", source=False) == "* one thing\n* another\n"
-    text = "<!-- results:made-up/all -->\n<!-- /results -->\n\n<!-- results:made-up/notes -->\n<!-- /results -->\n"
-    first, second = update_text(text, {"made-up": result}, "a document").split("<!-- /results -->\n")[:2]
+    end = "<!-- /results -->\n"
+    text = f"<!-- results:made-up/all -->\n{end}\n<!-- results:made-up/notes -->\n{end}"
+    first, second = update_text(text, {"made-up": result}, "a document").split(end)[:2]
     assert "Measured" not in first
     assert second.index("* another") < second.index("Measured")
 
