@@ -1,6 +1,7 @@
 """Fixtures for real recordings, and the count of the tests that used them."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,17 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     network = build_network("beat-sequence", **arguments)
     return save_model(network, card, tmp_path_factory.mktemp("models") / "tiny").folder
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: with several, the tiny networks of tests mostly wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -3,12 +3,16 @@
 import hashlib
 import io
 import json
+import os
+import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -112,10 +116,11 @@ def train_all(
     found: dict[str, Trained] = {}
     waiting = []
     for stack, path in zip(stacks, paths, strict=True):
-        if path.exists():
-            found |= _load(path)
-        else:
+        kept = _load(path)
+        if kept is None or (weights and not all(len(each.weights) for each in kept.values())):
             waiting.append((stack, path))
+        else:
+            found |= kept
     if not waiting:
         return found
     # The longest first, so that no process is left with one of them at the end.
@@ -172,7 +177,9 @@ def _trained(
         finally:
             torch.set_num_threads(threads)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(table,))
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(table,)
+    )
     try:
         futures = {pool.submit(_train, stack, bfloat16): path for stack, path in waiting}
         for future in as_completed(futures):
@@ -190,6 +197,20 @@ def _start(table: Windows) -> None:
     _table = table
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+
+
+def _start_worker(table: Windows) -> None:
+    """Make a process of a pool ready."""
+    _start(table)
+    parent = parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    # A pool's process does not notice by itself that its parent was killed: it would wait for ever.
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _train(stack: list[Member], bfloat16: bool) -> list[Trained]:
@@ -244,12 +265,16 @@ def _save(trained: list[Trained], path: Path) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def _load(path: Path) -> dict[str, Trained]:
-    with np.load(path, allow_pickle=False) as kept:
-        names = kept["name"].tolist()
-        histories = np.split(kept["history"], np.cumsum(kept["epochs"])[:-1])
-        weights = np.split(kept["weights"], np.cumsum(kept["sizes"])[:-1])
-        return {
-            name: Trained(name, tuple(Epoch(*map(float, row)) for row in history), int(best), own)
-            for name, history, best, own in zip(names, histories, kept["best"], weights, strict=True)
-        }
+def _load(path: Path) -> dict[str, Trained] | None:
+    """What a stack's file keeps; None where there is none or it is damaged, so that it is trained again."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
+            names = kept["name"].tolist()
+            histories = np.split(kept["history"], np.cumsum(kept["epochs"])[:-1])
+            weights = np.split(kept["weights"], np.cumsum(kept["sizes"])[:-1])
+            return {
+                name: Trained(name, tuple(Epoch(*map(float, row)) for row in history), int(best), own)
+                for name, history, best, own in zip(names, histories, kept["best"], weights, strict=True)
+            }
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error):
+        return None
