@@ -7,6 +7,7 @@ rows, learning rate, order of batches and start; Adam is torch's, over each memb
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -359,8 +360,8 @@ def _share(network: ResidualWindow, weights: Tensor) -> list[torch.nn.Parameter]
             f"weights of {weights.shape[1]:,} parameters for a network of {sum(sizes):,}; "
             "give the network that they were trained in"
         )
-    for p, columns in zip(parameters, weights.split(sizes, 1), strict=True):
-        p.data = columns.view(p.shape)
+    for p, size, end in zip(parameters, sizes, accumulate(sizes), strict=True):
+        p.data = weights[:, end - size : end].view(p.shape)
     return parameters
 
 
