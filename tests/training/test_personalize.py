@@ -136,7 +136,7 @@ def test_the_model_classifies_and_knows_that_it_has_seen_the_patient(
 def test_text_and_plain_types_say_the_same(tuned: Personalized) -> None:
     text = format_personalized(tuned)
     assert text.startswith(f"N: {tuned.beats['N']} beats, V: {tuned.beats['V']} beats, S: none, F: none, Q: ")
-    assert "  no labels of S: what it knows of them is the parent's" in text
+    assert "  no labels of S: the tuned model may find fewer of them" in text
     assert tuned.why in text
     plain = json.loads(json.dumps(to_plain(tuned), allow_nan=False))
     assert tuned.rest is not None
@@ -247,13 +247,12 @@ def test_a_parent_that_gets_all_labels_right_is_kept_and_that_is_no_error(
 def test_one_class_alone_is_no_error_but_says_what_it_means() -> None:
     notes = module._notes({"N": 365, "S": 0, "V": 0, "F": 0, "Q": 0})
     assert notes == [
-        "all labels are N: they can teach which beats are N here, and nothing of what the patient's other "
-        "beats look like"
+        "all labels are N: they can teach which beats are N here; of all others the tuned model may find fewer"
     ]
     assert module._notes({"N": 90, "S": 30, "V": 40, "F": 0, "Q": 0}) == []
     assert module._notes({"N": 90, "S": 3, "V": 0, "F": 0, "Q": 0}) == [
         "few labels of S (3): expect little of them",
-        "no labels of V: what it knows of them is the parent's",
+        "no labels of V: the tuned model may find fewer of them",
     ]
 
 

@@ -216,8 +216,8 @@ def _notes(beats: dict[str, int]) -> list[str]:
     there = [name for name, n in beats.items() if n]
     if len(there) == 1:
         return [
-            f"all labels are {there[0]}: they can teach which beats are {there[0]} here, "
-            "and nothing of what the patient's other beats look like"
+            f"all labels are {there[0]}: they can teach which beats are {there[0]} here; "
+            "of all others the tuned model may find fewer"
         ]
     few = [f"{name} ({beats[name]})" for name in there if beats[name] < FEWEST_CHECKED]
     missing = [name for name in ("S", "V") if not beats[name]]
@@ -225,7 +225,7 @@ def _notes(beats: dict[str, int]) -> list[str]:
     if few:
         notes.append(f"few labels of {', '.join(few)}: expect little of them")
     if missing:
-        notes.append(f"no labels of {' and '.join(missing)}: what it knows of them is the parent's")
+        notes.append(f"no labels of {' and '.join(missing)}: the tuned model may find fewer of them")
     return notes
 
 
