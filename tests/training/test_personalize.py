@@ -247,7 +247,8 @@ def test_a_parent_that_gets_all_labels_right_is_kept_and_that_is_no_error(
 def test_one_class_alone_is_no_error_but_says_what_it_means() -> None:
     notes = module._notes({"N": 365, "S": 0, "V": 0, "F": 0, "Q": 0})
     assert notes == [
-        "all labels are N: they can teach which beats are N here; of all others the tuned model may find fewer"
+        "all labels are N: they can teach which beats are N here; of all others the tuned model may find "
+        "fewer"
     ]
     assert module._notes({"N": 90, "S": 30, "V": 40, "F": 0, "Q": 0}) == []
     assert module._notes({"N": 90, "S": 3, "V": 0, "F": 0, "Q": 0}) == [
