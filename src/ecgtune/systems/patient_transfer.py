@@ -371,7 +371,9 @@ def paper_run(
     how = config["grid"]
     everyone = [(record, way) for record in sides for way in WAYS]
     short = {settings: replace(settings, epochs=how["screen_epochs"]) for settings in grid(config)}
-    search.train("screening", [(*who, s) for who in everyone for s in short.values()], weights=False)
+    # A screening of full length is the full training, too.
+    weights = how["screen_epochs"] == how["epochs"]
+    search.train("screening", [(*who, s) for who in everyone for s in short.values()], weights=weights)
     kept = {
         who: [full for _, full in sorted((search.preference(*who, s), f) for f, s in short.items())][
             : how["screen_kept"]
