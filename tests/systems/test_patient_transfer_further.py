@@ -275,6 +275,19 @@ def test_tuning_reads_no_signal_after_its_time(config, adapted_24, spoil):
 
 
 @pytest.mark.usefixtures("mitdb")
+def test_the_scale_of_late_windows_is_that_of_the_early_part(config, adapted_24, spoil):
+    """A change late in the recording reaches no window ten minutes before it."""
+    split = adapted_24.split
+    before = table_of(config, "patient-adapted-24", [*EARLY, *LATE])
+    spoil(dict.fromkeys(LATE, 900.0))
+    after = table_of(config, "patient-adapted-24", [*EARLY, *LATE])
+    changed = (after.windows != before.windows).any(1)[-len(split.test) :]
+    second = split.beats.sample[split.test] / 360
+    assert not changed[second < 590].any()
+    assert changed[second > 910].all()
+
+
+@pytest.mark.usefixtures("mitdb")
 def test_chronological_training_reads_no_signal_after_its_time(config, trainer, spoil):
     found = adapted(config, "chronological", ["106", "203"], trainer)
     limits = found.split.boundaries
