@@ -34,21 +34,26 @@ class Options:
         Where the figures go; nowhere where None.
     model
         Name or folder of the model.
+    records
+        Of mitdb, where a benchmark lets the user choose them.
     """
 
     quick: bool
     json: Path | None
     model: str
+    records: tuple[str, ...] = ()
 
 
-def options(description: str | None) -> Options:
-    """Read the options that every benchmark has."""
+def options(description: str | None, records: Sequence[str] = ()) -> Options:
+    """Read the options that every benchmark has, and records where it names some."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a small subset, once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--model", default="default", help="a model's name, or a model folder")
+    if records:
+        parser.add_argument("--records", nargs="+", default=list(records), help="of mitdb")
     given = parser.parse_args()
-    return Options(given.quick, given.json, given.model)
+    return Options(given.quick, given.json, given.model, tuple(given.records) if records else ())
 
 
 def mitdb(quick: bool, few: int = 4) -> list[Path]:

@@ -15,7 +15,7 @@ from ecgtune.evaluation.provenance import code_version, data_used, machine_class
 from ecgtune.evaluation.results import Figure, Result, Table, save_result
 
 HERE = Path(__file__).parent
-NAMES = ("classify", "start", "memory", "evaluate")
+NAMES = ("classify", "start", "memory", "evaluate", "stacks")
 
 
 def main() -> None:
@@ -70,6 +70,18 @@ def main() -> None:
     }
     figures |= memory
 
+    alone = {batch: times["one at a time"] for batch, times in found["stacks"]["seconds"].items()}
+    trained = {
+        f"grid, {batch}: {way}": {
+            "time": Figure(taken, unit="s"),
+            "a window": Figure(1e6 * taken / found["stacks"]["windows"][batch], unit="µs"),
+            "times as fast": Figure(alone[batch] / taken),
+        }
+        for batch, times in found["stacks"]["seconds"].items()
+        for way, taken in times.items()
+    }
+    figures |= trained
+
     records = found["classify"]["records"]
     keys = [("mitdb", record) for record in _records()[:records]]
     result = Result(
@@ -98,6 +110,13 @@ def main() -> None:
                 "",
                 {name: name for name in memory},
                 ("peak memory", "beats", "time"),
+            ),
+            "stacks": Table(
+                f"{found['stacks']['networks']} networks of `patient-transfer` for patients "
+                f"{', '.join(found['stacks']['records'])}, one epoch on one thread",
+                "",
+                {name: name.removeprefix("grid, ") for name in trained},
+                ("time", "a window", "times as fast"),
             ),
         },
         data=data_used(keys),
