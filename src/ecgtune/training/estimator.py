@@ -42,29 +42,64 @@ def confusion(net: NeuralNet, dataset: Excerpts) -> NDArray[np.int64]:
     return matrix
 
 
+SCORE = "macro_f1"
+"""Name of the validation figure in the history."""
+
+
+def best_epoch(scores: Sequence[float]) -> int:
+    """Number (from 1) of the first epoch with the largest score; 0 where there is none."""
+    return int(np.argmax(scores)) + 1 if len(scores) else 0
+
+
+def rise_and_fall(done: int, epochs: int) -> float:
+    """Share of the largest learning rate: up over the first tenth of the epochs, down along a cosine."""
+    rise = max(1, epochs // 10)
+    if done < rise:
+        return (done + 1) / rise
+    return cosine(done - rise, epochs - rise)
+
+
+def cosine(done: int, epochs: int) -> float:
+    """Share of the largest learning rate: from 1 down along a cosine, towards 0 (Loshchilov 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * done / max(1, epochs)))
+
+
+def constant(done: int, epochs: int) -> float:
+    """Share of the largest learning rate: all of it, always."""
+    return 1.0
+
+
 class Schedule(Callback):  # type: ignore[misc]
     """Seed and learning rate of each epoch, from its number alone.
 
-    A run that is resumed therefore goes on exactly as one that was never interrupted. The rate rises over
-    the first tenth of the epochs and falls to zero along a cosine.
+    A run that is resumed therefore goes on exactly as one that was never interrupted.
+
+    Parameters
+    ----------
+    seed
+        Of all epochs together.
+    epochs
+        That are planned.
+    lr
+        The largest rate.
+    share
+        What is taken of it, from the epochs that are done and those that are planned.
     """
 
-    def __init__(self, seed: int, epochs: int, lr: float) -> None:
+    def __init__(
+        self, seed: int, epochs: int, lr: float, share: Callable[[int, int], float] = rise_and_fall
+    ) -> None:
         self.seed = seed
         self.epochs = epochs
         self.lr = lr
+        self.share = share
 
     def on_epoch_begin(self, net: NeuralNet, **_: Any) -> None:
         """Set both for the epoch that begins."""
         done = len(net.history) - 1
         torch.manual_seed(1000 * self.seed + done)
-        rise = max(1, self.epochs // 10)
-        if done < rise:
-            share = (done + 1) / rise
-        else:
-            share = 0.5 * (1 + math.cos(math.pi * (done - rise) / max(1, self.epochs - rise)))
         for group in net.optimizer_.param_groups:
-            group["lr"] = self.lr * share
+            group["lr"] = self.lr * self.share(done, self.epochs)
 
 
 class KeepRun(Callback):  # type: ignore[misc]
@@ -77,21 +112,42 @@ class KeepRun(Callback):  # type: ignore[misc]
     folder
         Where ``last.pt`` and ``best.pt`` go.
     patience
-        Epochs without a better macro-F1 after which training stops.
+        Epochs without a better score after which training stops.
     tell
         Called with a line for each epoch.
+    score
+        Name of the figure in the history; without it, every epoch is better than the one before.
+    lower_is_better
+        Whether the least score is the best.
     """
 
-    def __init__(self, folder: Path, patience: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        patience: int,
+        tell: Callable[[str], None],
+        score: str = SCORE,
+        lower_is_better: bool = False,
+    ) -> None:
         self.folder = folder
         self.patience = patience
         self.tell = tell
+        self.score = score
+        self.lower_is_better = lower_is_better
         self.kept = 0
+
+    def best(self, net: NeuralNet) -> int:
+        """Number (from 1) of the epoch whose weights are kept."""
+        scores = self._scores(net)
+        return best_epoch([-one for one in scores] if self.lower_is_better else scores) or len(net.history)
+
+    def stopped(self, net: NeuralNet) -> bool:
+        """Whether none got better for so long that training stops."""
+        return bool(self._scores(net)) and len(net.history) - self.best(net) >= self.patience
 
     def on_epoch_end(self, net: NeuralNet, **_: Any) -> None:
         """Save the epoch: weights, optimizer and history in one file, so that they always belong together."""
-        scores = net.history[:, SCORE] if SCORE in net.history[-1] else None
-        best = best_epoch(scores) if scores else len(net.history)
+        best = self.best(net)
         if best == len(net.history):
             self._save(net.module_.state_dict(), "best.pt")
         state = {
@@ -102,10 +158,16 @@ class KeepRun(Callback):  # type: ignore[misc]
         self._save(state, "last.pt")
         self.kept = len(net.history)
         row = net.history[-1]
-        scored = f"  {SCORE} {row[SCORE]:.4f}{' *' if best == len(net.history) else ''}" if scores else ""
+        scored = ""
+        if self.score in row:
+            scored = f"  {self.score} {row[self.score]:.4f}{' *' if best == len(net.history) else ''}"
         self.tell(f"epoch {row['epoch']:3d}  loss {row['train_loss']:.4f}{scored}  {row['dur']:.1f} s")
-        if scores and len(scores) - best >= self.patience:
+        if self.stopped(net):
             raise KeyboardInterrupt
+
+    def _scores(self, net: NeuralNet) -> list[float]:
+        there = len(net.history) > 0 and self.score in net.history[-1]
+        return list(net.history[:, self.score]) if there else []
 
     def _save(self, state: dict[str, Any], name: str) -> None:
         part = self.folder / f"{name}.part"
@@ -123,13 +185,14 @@ def resume(net: NeuralNet, folder: Path) -> None:
         net.history_ = History(json.loads(state["history"]))
 
 
-SCORE = "macro_f1"
-"""Name of the validation figure in the history."""
-
-
-def best_epoch(scores: Sequence[float]) -> int:
-    """Number (from 1) of the first epoch with the largest score."""
-    return int(np.argmax(scores)) + 1
+def train_until(net: NeuralNet, dataset: object, keep: KeepRun, epochs: int) -> None:
+    """Train a net, new or resumed, until so many epochs are done or none gets better."""
+    left = epochs - len(net.history)
+    if left > 0 and not keep.stopped(net):
+        net.partial_fit(dataset, epochs=left)
+        if keep.kept < epochs and not keep.stopped(net):
+            # skorch takes an interrupt for the end of training.
+            raise KeyboardInterrupt
 
 
 def macro_f1_scoring() -> EpochScoring:

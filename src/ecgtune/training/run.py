@@ -33,6 +33,7 @@ from ecgtune.training.estimator import (
     best_epoch,
     macro_f1_scoring,
     resume,
+    train_until,
 )
 from ecgtune.training.export import save_model
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
@@ -286,22 +287,10 @@ def _fit(
     resume(net, folder)
     if net.history:
         tell(f"going on after epoch {len(net.history)}")
-    left = planned - len(net.history)
-    if left > 0 and not _stopped(net, options.patience):
-        net.partial_fit(train_set, epochs=left)
-        if keep.kept < planned and not _stopped(net, options.patience):
-            # skorch takes an interrupt for the end of training.
-            raise KeyboardInterrupt
-    best = best_epoch(net.history[:, SCORE]) if validate_set is not None else planned
+    train_until(net, train_set, keep, planned)
+    best = keep.best(net)
     net.load_params(f_params=folder / "best.pt")
     return net, best
-
-
-def _stopped(net: NeuralNet, patience: int) -> bool:
-    if not net.history or SCORE not in net.history[-1]:
-        return False
-    scores = net.history[:, SCORE]
-    return len(scores) - best_epoch(scores) >= patience
 
 
 def _best(history: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,27 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 
+def stretch(windows: Tensor, rate: Tensor, anchor: float = 0.5) -> Tensor:
+    """Resample windows as if their sampling rate had been another.
+
+    Parameters
+    ----------
+    windows
+        [n, channels, width].
+    rate
+        Relative rate of each window, [n, 1]; above 1 everything comes nearer to the anchor.
+    anchor
+        Share of the width that stays where it is. What comes from beyond the window repeats its edge.
+    """
+    n, channels, width = windows.shape
+    fixed = 2 * anchor - 1
+    # Places in -1..1 from the first sample to the last.
+    at = fixed + (torch.linspace(-1, 1, width) - fixed) * rate
+    grid = torch.stack([at, torch.zeros_like(at)], 2).unsqueeze(1)
+    flat = windows.reshape(n, channels, 1, width)
+    return F.grid_sample(flat, grid, padding_mode="border", align_corners=True).squeeze(2)
+
+
 @dataclass(frozen=True)
 class WindowAugmentation:
     """Change every training window a little, each time it is drawn.
@@ -27,11 +48,7 @@ class WindowAugmentation:
         if self.stretch:
             models, batch, channels, width = windows.shape
             rate = 1 + self.stretch * (2 * torch.rand(models * batch, 1, generator=draw) - 1)
-            # Places in -1..1 from the first sample to the last; what lies beyond repeats the edge.
-            at = torch.linspace(-1, 1, width) * rate
-            grid = torch.stack([at, torch.zeros_like(at)], 2).unsqueeze(1)
-            flat = windows.reshape(models * batch, channels, 1, width)
-            stretched = F.grid_sample(flat, grid, padding_mode="border", align_corners=True)
+            stretched = stretch(windows.flatten(0, 1), rate)
             windows = stretched.reshape(models, batch, channels, width)
         if self.noise:
             windows = windows + self.noise * torch.randn(windows.shape, generator=draw)
