@@ -38,9 +38,6 @@ from ecgtune.training.window_augmentation import WindowAugmentation
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# --- configuration
-
-
 def test_the_papers_figures():
     paper = load_config()["paper"]
     records = load_config()["records"]
@@ -107,9 +104,6 @@ def test_the_grid_is_the_papers_and_holds_what_its_table_1_chose():
 def test_seeds_depend_on_what_is_trained_alone():
     assert seed_of("203", 1) == zlib.crc32(b"203 1")
     assert len({seed_of(record, seed) for record in ("100", "101") for seed in range(5)}) == 10
-
-
-# --- windows
 
 
 def symbols_of(mitdb, record):
@@ -230,9 +224,6 @@ def test_the_scale_is_read_up_to_its_limit(spoil):
     assert not np.array_equal(load_windows(config, ["106"]).windows[early], plain.windows[early])
 
 
-# --- split
-
-
 def test_each_patient_is_divided_by_class(two_records):
     split = paper_split(load_config(), two_records, 0)
     sides = sides_by_record(two_records, split)
@@ -285,9 +276,6 @@ def test_two_of_five_classes_are_enough(config, twelve):
         check_classes(config, replace(twelve, label=np.full(12, 2, dtype=np.int8)), sides())
 
 
-# --- choice
-
-
 def search(figures: dict[Settings, tuple[float, float]]) -> _Search:
     """A finished search with a loss and a balanced accuracy for each setting."""
     made = _Search(0, {}, None, None, None)
@@ -321,9 +309,6 @@ def test_choice_is_by_accuracy_then_loss_then_rate():
         assert sorted(several, key=lambda one: made.preference("100", "individual", one)) == list(in_order)
     assert made.best("100", "individual", list(in_order)[::-1]) == settings(0.1)
     assert made.best("100", "individual", list(in_order)[:1:-1]) == settings(0.002)
-
-
-# --- the whole
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,6 @@ from ecgtune.training.tables import open_record
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# --- shares of the windows
-
-
 def rows_with(normal: int, abnormal: int):
     """Labels of a table, and the rows among them to take from: every second one."""
     labels = np.repeat([0, 1, 1, 0], [2 * normal, 2 * abnormal, 7, 5])
@@ -147,9 +144,6 @@ def test_scarce_labels(config, three_records, trainer):
     assert found.minutes[0.5] == pytest.approx(0.4 * 30, abs=1.5)
 
 
-# --- images
-
-
 def test_images_of_windows(few_windows):
     windows = few_windows.windows[:, 0]
     drawn = as_images(windows)
@@ -177,8 +171,6 @@ def test_the_image_form(config, few_windows, trainer):
         tested = {record: len(side.test) for record, side in sides_by_record(few, split).items()}
         assert {record: matrix.sum() for record, matrix in by_record.items()} == tested
 
-
-# --- protocols that divide time
 
 # All of DS1: no test scores DS2. In its first five minutes 205 has no abnormal beat before the 240th second.
 EARLY, LATE = ["101", "106", "119"], ["203", "205"]

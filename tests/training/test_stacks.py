@@ -52,9 +52,6 @@ def whole(tmp_path_factory):
     return folder, trained
 
 
-# --- which members are together
-
-
 def names(several: list[list[Member]]) -> list[list[str]]:
     return [[one.name for one in stack] for stack in several]
 
@@ -89,9 +86,6 @@ def test_small_batches_make_larger_stacks(batch, size):
 def test_nobody_makes_no_stack(tmp_path):
     assert make_stacks([]) == []
     assert train_all([], table(), tmp_path, jobs=2) == {}
-
-
-# --- what comes out
 
 
 def test_each_member_is_what_its_stack_makes_of_it(whole):
@@ -147,9 +141,6 @@ def test_predictions_are_of_the_rows_asked_for():
     for mine, own, wanted in zip(logits, weights, rows, strict=True):
         (expected,) = predict_stack(own[np.newaxis], [wanted], inputs, build)
         np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-6)
-
-
-# --- what is kept on disk
 
 
 @pytest.fixture
