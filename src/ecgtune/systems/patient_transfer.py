@@ -70,9 +70,6 @@ def load_config(path: Path | None = None) -> dict[str, Any]:
     return given
 
 
-# --- windows -----------------------------------------------------------------------------------------------
-
-
 def load_windows(
     config: Mapping[str, Any],
     records: Sequence[str],
@@ -163,9 +160,6 @@ def as_windows(config: Mapping[str, Any], beats: Beats, classes: Sequence[str] |
     return Windows(beats.windows[:, 0], beats.label.astype(np.int64), network, augmentation=augmentation)
 
 
-# --- one split ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Side:
     """One patient's rows: to train on, to validate on, to test on."""
@@ -208,9 +202,6 @@ def check_classes(config: Mapping[str, Any], beats: Beats, sides: Mapping[str, S
 def seed_of(*parts: object) -> int:
     """Seed of one training, from what it is: it does not depend on which others run."""
     return zlib.crc32(" ".join(map(str, parts)).encode())
-
-
-# --- training ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

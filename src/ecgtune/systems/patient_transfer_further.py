@@ -45,9 +45,6 @@ UNTUNED, INDIVIDUAL, TUNED, TUNED_OWN = (
 )
 
 
-# --- fewer labels ------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Scarcity:
     """Test matrices of each way at each share of the patient's windows.
@@ -149,7 +146,9 @@ def scarcity(
             for fraction in fractions:
                 seed = seed_of(record, split.seed)
                 train = part_of(labels, side.train, fraction, seed, name=record, classes=classes)
-                validate = part_of(labels, side.validate, fraction, seed, name=record, least=1)
+                validate = part_of(
+                    labels, side.validate, fraction, seed, name=record, classes=classes, least=1
+                )
                 parts[record, fraction] = Side(train, validate, side.test)
             eligible.append(record)
         except SplitError:
@@ -190,9 +189,6 @@ def _by_steps(how: Mapping[str, Any], windows: int) -> Settings:
     least, most = how["epochs"]
     epochs = min(max(math.ceil(how["steps"] / math.ceil(windows / how["batch"])), least), most)
     return Settings(how["lr"], how["batch"], how["weighted"], epochs, math.ceil(epochs / 3))
-
-
-# --- images ------------------------------------------------------------------------------------------------
 
 
 def as_images(windows: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -247,9 +243,6 @@ def images(config: Mapping[str, Any], beats: Beats, split: Split, trainer: Train
     for (way, record), member in members.items():
         matrices.setdefault(way, {})[record] = _tested(done[member.name], sides[record].test, table)
     return Images(alone, matrices)
-
-
-# --- protocols that divide time ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

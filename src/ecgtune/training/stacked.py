@@ -169,11 +169,13 @@ def train_stack(
     ModelError
         Where batch sizes differ, or a member has no rows to train or validate on.
     """
-    if len({member.settings.batch for member in members}) != 1:
+    if len({member.settings.batch for member in members}) > 1:
         raise ModelError("members of a stack need one batch size; train them in several stacks")
     for member in members:
         if not len(member.train) or not len(member.validate):
             raise ModelError(f"{member.name}: no windows to train or to validate on")
+    if not members:
+        return []
     stack = _Stack(members, build, bfloat16, augmentation)
     done: dict[str, Trained] = {}
     epoch = 0
@@ -253,9 +255,7 @@ class _Run:
         return n >= settings.epochs or n - 1 - (self.best or 0) >= settings.patience
 
     def trained(self) -> Trained:
-        if self.best is None or self.weights is None:
-            weights = np.zeros(0, dtype=np.float32)
-            return Trained(self.member.name, tuple(self.history), 0, weights)
+        assert self.best is not None and self.weights is not None, "the first epoch is always kept"
         return Trained(self.member.name, tuple(self.history), self.best, self.weights)
 
 

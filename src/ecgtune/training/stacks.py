@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgtune.errors import ModelError
 from ecgtune.files import make_folder, write_whole
 from ecgtune.training.networks.residual_window import ResidualWindow
 from ecgtune.training.stacked import Epoch, Member, Trained, predict_stack, train_stack
@@ -104,7 +105,15 @@ def train_all(
     -------
     dict
         By the members' names.
+
+    Raises
+    ------
+    ModelError
+        Where two members have one name.
     """
+    members = list(members)
+    if len({member.name for member in members}) < len(members):
+        raise ModelError("two members have one name; results are kept by name")
     make_folder(folder)
     stacks = make_stacks(members, together)
     data = _digest(table.windows, table.labels)
