@@ -255,7 +255,8 @@ class _Run:
         return n >= settings.epochs or n - 1 - (self.best or 0) >= settings.patience
 
     def trained(self) -> Trained:
-        assert self.best is not None and self.weights is not None, "the first epoch is always kept"
+        assert self.best is not None  # The first epoch is always kept.
+        assert self.weights is not None
         return Trained(self.member.name, tuple(self.history), self.best, self.weights)
 
 
