@@ -11,7 +11,7 @@ import pytest
 from ecgtune.errors import DataError, ModelError, SplitError
 from ecgtune.evaluation.results import load_results
 from ecgtune.systems import SYSTEMS, reproducer
-from ecgtune.systems.patient_transfer_study import reproduce
+from ecgtune.systems.patient_transfer_study import _with_stack_mates, reproduce
 from ecgtune.training import stacks
 
 RECORDS = ["119", "203"]
@@ -155,3 +155,10 @@ def test_wrong_use_is_one_line(ecgtune, tmp_path: Path, arguments: list[str], sa
     assert done.status == 2
     assert says in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+def test_seeds_are_pre_trained_with_those_that_share_their_stack() -> None:
+    configured = [0, 1, 2, 3, 4]
+    assert _with_stack_mates([1], configured) == [0, 1, 2]
+    assert _with_stack_mates([0, 3], configured) == configured
+    assert _with_stack_mates([7], configured) == [7]

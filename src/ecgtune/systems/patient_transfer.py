@@ -44,6 +44,9 @@ BINARY = ("normal", "abnormal")
 
 WAYS = ("individual", "fine-tuned")
 
+TOGETHER = 3
+"""Pre-trainings in a stack: they are few and long, and every process should have some."""
+
 
 def load_config(path: Path | None = None) -> dict[str, Any]:
     """Read every parameter and the paper's figures.
@@ -322,7 +325,7 @@ def pretrain(
         seed: pretraining_member(config, f"pre-training {seed}", split.train, split.validate)
         for seed, split in splits.items()
     }
-    done = trainer.train("pre-training", list(members.values()), as_windows(config, beats), together=3)
+    done = trainer.train("pre-training", list(members.values()), as_windows(config, beats), together=TOGETHER)
     return {seed: done[member.name] for seed, member in members.items()}
 
 

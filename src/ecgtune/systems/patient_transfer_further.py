@@ -21,6 +21,7 @@ from ecgtune.splits import Split, make_split
 from ecgtune.splits.choose import patient_folds
 from ecgtune.systems.patient_transfer import (
     BINARY,
+    TOGETHER,
     Rows,
     Side,
     Trainer,
@@ -130,7 +131,7 @@ def scarcity(
         )
         name = f"pre-training {split.seed} without {' '.join(group)}"
         members.append(pretraining_member(config, name, train, validate))
-    done = trainer.train("pre-training without the patient", members, table, together=3)
+    done = trainer.train("pre-training without the patient", members, table, together=TOGETHER)
     others = {
         record: done[members[number].name]
         for number, group in enumerate(folds)

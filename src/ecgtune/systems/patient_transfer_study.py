@@ -21,6 +21,7 @@ from ecgtune.evaluation.results import FILE, Result, save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.systems.patient_transfer import (
+    TOGETHER,
     PaperRun,
     Tell,
     Trainer,
@@ -94,7 +95,8 @@ def reproduce(
     wanted = list(parts or PARTS)
     if strange := [part for part in wanted if part not in PARTS]:
         raise DataError(f"{NAME}: no part {strange[0]!r}; there are {', '.join(PARTS)}")
-    splits_of = list(seeds if seeds is not None else how["seeds"]["quick" if quick else "full"])
+    configured = how["seeds"]["quick" if quick else "full"]
+    splits_of = list(seeds if seeds is not None else configured)
 
     work = out / "work"
     if again:
@@ -108,15 +110,15 @@ def reproduce(
     if quick:
         beats = _thinned(beats, how["quick"]["windows"])
     tell(f"{len(beats):,} windows of {len(chosen)} records")
-    splits = {seed: paper_split(how, beats, seed) for seed in splits_of}
+    splits = {seed: paper_split(how, beats, seed) for seed in _with_stack_mates(splits_of, configured)}
     pretrained = clock.time("pre-training", lambda: pretrain(how, beats, splits, trainer))
     first = splits_of[0]
     runs: dict[int, PaperRun] = {}
-    for seed, split in splits.items():
+    for seed in splits_of:
         runs[seed] = clock.time(
             f"paper, seed {seed}",
-            lambda seed=seed, split=split: paper_run(  # type: ignore[misc]
-                how, beats, split, pretrained[seed], trainer, further=seed == first
+            lambda seed=seed: paper_run(  # type: ignore[misc]
+                how, beats, splits[seed], pretrained[seed], trainer, further=seed == first
             ),
         )
     study = Study(how, beats, runs, quick=quick, bfloat16=trainer.bfloat16)
@@ -161,6 +163,12 @@ def quick_config(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     how["image"] |= {"pretraining_epochs": 1, "epochs": 1}
     return how
+
+
+def _with_stack_mates(seeds: Sequence[int], configured: Sequence[int]) -> list[int]:
+    """Add the seeds whose pre-training shares a stack: some of the seeds then give what all of them give."""
+    stacks = [configured[at : at + TOGETHER] for at in range(0, len(configured), TOGETHER)]
+    return sorted({*seeds, *(mate for stack in stacks if set(stack) & set(seeds) for mate in stack)})
 
 
 def _protocols(chosen: Sequence[str], quick: bool) -> dict[str, tuple[list[str], tuple[str, ...]]]:
