@@ -15,6 +15,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from ecgtune.errors import RecordError
 from ecgtune.record import Record
+from ecgtune.signals.filters import bridge_gaps
 from ecgtune.signals.resample import (
     WORKING_RATE,
     block_unit,
@@ -114,24 +115,11 @@ def read_working(
     gaps = ~np.isfinite(native)
     missing = np.zeros((1, 1), dtype=np.bool_)
     if gaps.any():
-        native = _bridge(native, gaps)
+        native = bridge_gaps(native.T).T
         native_sample = np.arange(start, stop) * down // up - native_start
         missing = gaps[np.minimum(native_sample, len(gaps) - 1)].T
     signal = resample_piece(native, record.fs)
     return signal[:, start - first : stop - first], missing
-
-
-def _bridge(native: Floats, gaps: NDArray[np.bool_]) -> Floats:
-    """Replace missing samples by straight lines (zero where a lead has none at all)."""
-    native = native.copy()
-    at = np.arange(len(native))
-    for k in range(native.shape[1]):
-        gap = gaps[:, k]
-        if gap.all():
-            native[:, k] = 0
-        elif gap.any():
-            native[gap, k] = np.interp(at[gap], at[~gap], native[~gap, k])
-    return native
 
 
 def _lost(signal: Floats, missing: NDArray[np.bool_], begin: int, end: int) -> NDArray[np.bool_]:
