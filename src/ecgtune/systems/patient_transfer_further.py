@@ -32,7 +32,7 @@ from ecgtune.systems.patient_transfer import (
     seed_of,
     sides_by_record,
 )
-from ecgtune.training.stacked import Member, Settings, Trained, decide
+from ecgtune.training.stacked import Member, Settings, Trained, decide, weights_hash
 from ecgtune.training.stacks import Windows, predict_all
 from ecgtune.training.tables import rows_of
 
@@ -261,12 +261,15 @@ class Adapted:
         record keeps the pre-trained network, and has no individual one.
     kept
         Those records.
+    models
+        Hash over the weights of the networks that were scored.
     """
 
     split: Split
     classes: tuple[str, ...]
     matrices: dict[str, dict[str, Matrix]] = field(repr=False)
     kept: tuple[str, ...]
+    models: str
 
 
 READS_S = 0.7
@@ -359,7 +362,8 @@ def adapted(
             if (way, record) in members:
                 matrices[way][record] = _tested(done[members[way, record].name], side.test, windows)
         matrices[TUNED].setdefault(record, matrices[UNTUNED][record])
-    return Adapted(split, tuple(classes), matrices, tuple(kept))
+    models = weights_hash([pretrained, *done.values()])
+    return Adapted(split, tuple(classes), matrices, tuple(kept), models)
 
 
 def _tested(trained: Trained, rows: Rows, table: Windows) -> Matrix:

@@ -1,6 +1,6 @@
 """patient-transfer's figures as a result of the store: tables beside the paper's, and answers in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -23,6 +23,7 @@ from ecgtune.systems.patient_transfer_further import (
     Images,
     Scarcity,
 )
+from ecgtune.training.stacked import weights_hash
 
 NETWORKS = {
     "individual": "individual, own grid",
@@ -120,11 +121,18 @@ def result_of(study: Study, name: str, command: str, wall_s: float) -> Result:
         machine=machine_class(),
         wall_s=round(wall_s, 1),
         notes=tuple(_notes(study)),
-        scorings=tuple(
-            Scoring(when, split.protocol, split.hash, "all networks of the split") for split in splits
-        ),
+        scorings=tuple(Scoring(when, *each) for each in _scored(study)),
         matrices=_matrices(study),
     )
+
+
+def _scored(study: Study) -> Iterator[tuple[str, str, str]]:
+    """Protocol, split and models (hash over their weights) of each scoring of test sides."""
+    for run in study.runs.values():
+        chosen = [choice for p in run.patients.values() for choice in vars(p).values() if choice is not None]
+        yield run.split.protocol, run.split.hash, weights_hash([each.trained for each in chosen])
+    for each in study.adapted.values():
+        yield each.split.protocol, each.split.hash, each.models
 
 
 def _headline(study: Study) -> tuple[dict[str, dict[str, Figure]], Table]:
@@ -336,21 +344,22 @@ def _notes(study: Study) -> list[str]:
 
 def _answer(few: Scarcity) -> str:
     """Say from how many labelled minutes on pre-training no longer helps."""
-    helps = []
-    for fraction, ways in few.matrices.items():
-        if fraction:
-            gain = _gain(ways[TUNED], ways[INDIVIDUAL])
-            helps.append((few.minutes[fraction], gain.low is not None and gain.low > 0, gain.value or 0.0))
-    helps.sort()
-    until = [minutes for minutes, surely, _ in helps if surely]
-    if not until:
-        return "pre-training on other patients helps surely (interval above zero) at no share of labels"
-    beyond = [minutes for minutes, surely, _ in helps if not surely and minutes > until[-1]]
-    said = "pre-training on other patients helps surely (interval above zero) up to "
-    said += f"{until[-1]:.1f} labelled minutes"
-    return said + (
-        f"; from {beyond[0]:.1f} minutes on it no longer does" if beyond else ", all that there are"
+    gains = sorted(
+        (few.minutes[fraction], _gain(ways[TUNED], ways[INDIVIDUAL]))
+        for fraction, ways in few.matrices.items()
+        if fraction
     )
+    for place, (minutes, gain) in enumerate(gains):
+        # The first share at which the interval of the gain reaches down to zero.
+        if gain.low is None or gain.low <= 0:
+            begin = "pre-training on other patients"
+            if not place:
+                return f"{begin} helps surely (interval above zero) at no number of labelled minutes"
+            return (
+                f"{begin} helps surely (interval above zero) with {gains[place - 1][0]:.1f} labelled minutes "
+                f"of the patient; from {minutes:.1f} minutes on it no longer does"
+            )
+    return f"pre-training on other patients helps surely with all {gains[-1][0]:.1f} labelled minutes"
 
 
 def _matrices(study: Study) -> dict[str, dict[str, tuple[tuple[int, ...], ...]]]:

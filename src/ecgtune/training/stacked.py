@@ -5,6 +5,7 @@ into calling operations. A stack (see `ResidualWindow`) makes one call of many. 
 rows, learning rate, order of batches and start; Adam is torch's, over each member's own row of one matrix.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -219,6 +220,14 @@ def predict_stack(
     network = build(len(weights))
     _share(network, torch.from_numpy(np.ascontiguousarray(weights)))
     return _logits(network, rows, inputs)
+
+
+def weights_hash(trained: Sequence[Trained]) -> str:
+    """SHA-256 over the weights of several networks, in their order."""
+    digest = hashlib.sha256()
+    for each in trained:
+        digest.update(each.weights.tobytes())
+    return digest.hexdigest()
 
 
 def mean_loss(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
