@@ -65,6 +65,7 @@ def _histogram(values: list[float], name: str, colour: str) -> Figure:
     least = min(0.65, np.floor(min(values) * 20) / 20)
     axis.hist(values, bins=np.arange(least, 1.0001, 0.025).tolist(), color=colour, edgecolor="white")
     axis.axvline(0.95, color="black", linewidth=0.8, linestyle=":")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel="balanced accuracy on the test side", ylabel="patients", title=f"Networks: {name}")
     return figure
 
@@ -109,8 +110,8 @@ def _curves(title: str, networks: list[tuple[str, Trained]]) -> Figure:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="epoch", ylabel="binary cross-entropy", yscale="log", title=title)
     right.set(xlabel="epoch", ylabel="balanced accuracy", title="dashed: the epoch that is kept")
-    left.legend(frameon=False)
-    right.legend(frameon=False)
+    for axis in (left, right):
+        axis.legend(frameon=False, fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     return figure
 
 
