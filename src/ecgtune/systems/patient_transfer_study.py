@@ -137,9 +137,11 @@ def reproduce(
         drawn = clock.time("images", lambda: images(how, beats, splits[first], trainer))
         study = replace(study, images=drawn)
 
-    command = f"ecgtune reproduce {NAME}{' --quick' if quick else ''} --jobs {jobs} --out {out.as_posix()}"
-    if out.is_absolute():
-        command = command.replace(out.as_posix(), out.name)
+    asked = {"patients": records, "seeds": seeds, "parts": parts}
+    options = "".join(f" --{name} {','.join(map(str, given))}" for name, given in asked.items() if given)
+    # A path of this machine has no place in a result.
+    shown = out.name if out.is_absolute() else out.as_posix()
+    command = f"ecgtune reproduce {NAME}{' --quick' * quick}{options} --jobs {jobs} --out {shown}"
     result = result_of(study, NAME + "-quick" * quick, command, sum(clock.seconds.values()))
     save_result(result, out / FILE)
     write_whole(out / "patients.csv", _patients_csv(study))
