@@ -92,7 +92,7 @@ def provenance(result: Result) -> str:
     return (
         f"{intervals}Measured {result.created} with `{result.command}` (ecgtune {code.ecgtune}{commit},"
         f" {result.wall_s:,.0f} s on {result.machine}){''.join(f'; {fact}' for fact in facts)}."
-        f" All of it: `results/{result.name}.json`."
+        f" All of it: `{result.name}` in `results/`."
     )
 
 
