@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from bench import finish, interleaved, options, table
+from ecgtune.systems.config import load_config
 from ecgtune.systems.patient_transfer import (
+    NAME,
     as_windows,
     grid,
-    load_config,
     load_windows,
     paper_split,
     seed_of,
@@ -84,7 +85,7 @@ def stacks(members: Sequence[Member], windows: Windows, bfloat16: bool) -> None:
 
 def members_of(records: Sequence[str], quick: bool) -> tuple[list[Member], Windows]:
     """Every network of the grid for some patients, by batch size, and the windows."""
-    config = load_config()
+    config = load_config(NAME)
     beats = load_windows(config, records)
     if quick:
         beats = beats.select(slice(None, None, 10))

@@ -13,7 +13,8 @@ from ecgtune.beats import Beats
 from ecgtune.labels import is_beat
 from ecgtune.record import Annotations, ArraySource, Record
 from ecgtune.systems import patient_transfer
-from ecgtune.systems.patient_transfer import load_config, load_windows
+from ecgtune.systems.config import load_config
+from ecgtune.systems.patient_transfer import NAME, load_windows
 from ecgtune.training.tables import RecordKey, open_record
 
 
@@ -31,7 +32,7 @@ def config() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def two_records(mitdb: Path) -> Beats:
     """All windows of 106 and 119, both of DS1."""
-    return load_windows(load_config(), ["106", "119"])
+    return load_windows(load_config(NAME), ["106", "119"])
 
 
 @pytest.fixture(scope="session")

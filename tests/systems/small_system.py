@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ecgtune.beats import Beats
-from ecgtune.systems.patient_transfer import Trainer, load_config
+from ecgtune.systems.config import load_config
+from ecgtune.systems.patient_transfer import NAME, Trainer
 from ecgtune.training.stacked import Member, Trained
 from ecgtune.training.stacks import Windows
 
@@ -27,7 +28,7 @@ class Watched(Trainer):
 
 def short_config() -> dict[str, Any]:
     """The system's own, with an epoch or two for each training."""
-    how = load_config()
+    how = load_config(NAME)
     how["pretraining"]["epochs"] = how["adapted"]["epochs"] = how["image"]["epochs"] = 1
     how["image"]["pretraining_epochs"] = how["grid"]["screen_epochs"] = 1
     how["grid"]["epochs"] = 2

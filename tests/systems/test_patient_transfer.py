@@ -2,7 +2,6 @@
 
 import zlib
 from dataclasses import replace
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -14,15 +13,16 @@ from small_system import short_config
 from ecgtune.errors import ModelError, SplitError
 from ecgtune.evaluation.metrics import confusion_matrix
 from ecgtune.labels import CLASSES, class_indices, is_beat
+from ecgtune.systems.config import load_config
 from ecgtune.systems.patient_transfer import (
     BINARY,
+    NAME,
     Side,
     _Search,
     as_windows,
     check_classes,
     classes_of,
     grid,
-    load_config,
     load_windows,
     paper_run,
     paper_split,
@@ -39,8 +39,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_the_papers_figures():
-    paper = load_config()["paper"]
-    records = load_config()["records"]
+    paper = load_config(NAME)["paper"]
+    records = load_config(NAME)["records"]
     assert len(records) == 29
     assert sorted(paper["settings"]) == sorted(records)
     table1 = np.array([row[3] for row in paper["settings"].values()])
@@ -50,7 +50,7 @@ def test_the_papers_figures():
 
 
 def test_the_network_is_the_papers(few_windows):
-    config = load_config()
+    config = load_config(NAME)
     network = as_windows(config, few_windows).build(1)
     assert sum(p.numel() for p in network.parameters()) == config["paper"]["parameters"] == 67_169
 
@@ -75,30 +75,13 @@ def test_augmentation_reaches_the_trainer_only_where_it_is_asked_for(few_windows
     assert as_windows(config, few_windows).augmentation == WindowAugmentation(noise=0.1)
 
 
-def test_a_configuration_of_ones_own(tmp_path):
-    own = files("ecgtune.systems") / "patient_transfer.toml"
-    text = own.read_text(encoding="utf-8")
-    path = tmp_path / "own.toml"
-    path.write_text(text.replace("order = 3 ", "order = 2 "), encoding="utf-8")
-    assert load_config(path)["windows"]["order"] == 2
-    path.write_text(text.replace("[grid]", "[search]"), encoding="utf-8")
-    with pytest.raises(
-        ModelError, match=r"own\.toml: lacks grid; start from a copy of patient_transfer\.toml"
-    ):
-        load_config(path)
-    for broken in (b"[windows", b"\xff"):
-        path.write_bytes(broken)
-        with pytest.raises(ModelError, match=r"own\.toml: cannot be read"):
-            load_config(path)
-
-
 def test_the_grid_is_the_papers_and_holds_what_its_table_1_chose():
-    settings = list(grid(load_config()))
+    settings = list(grid(load_config(NAME)))
     assert len(set(settings)) == len(settings) == 18
     searched = {(one.batch, one.lr, one.weighted) for one in settings}
     assert searched == {(b, lr, w) for b in (4, 16, 32) for lr in (0.001, 0.01, 0.1) for w in (True, False)}
     assert {(one.epochs, one.patience, one.frozen) for one in settings} == {(30, 6, 0)}
-    assert {tuple(row[:3]) for row in load_config()["paper"]["settings"].values()} <= searched
+    assert {tuple(row[:3]) for row in load_config(NAME)["paper"]["settings"].values()} <= searched
 
 
 def test_seeds_depend_on_what_is_trained_alone():
@@ -125,7 +108,7 @@ def test_every_beat_has_a_window_and_every_symbol_but_n_is_abnormal(mitdb, two_r
 
 
 def test_the_29_records_hold_70265_windows(mitdb):
-    config = load_config()
+    config = load_config(NAME)
     beats = load_windows(config, config["records"])
     assert len(beats) == 70_265
     expected = {record: np.sum(symbols_of(mitdb, record)[1] != "N") for record in config["records"]}
@@ -137,7 +120,7 @@ def test_the_29_records_hold_70265_windows(mitdb):
 
 
 def test_aami_classes_instead(mitdb):
-    beats = load_windows(load_config(), ["208"], classes=CLASSES)
+    beats = load_windows(load_config(NAME), ["208"], classes=CLASSES)
     order = np.argsort(beats.sample)
     assert np.array_equal(beats.label[order], class_indices(symbols_of(mitdb, "208")[1]))
     assert set(beats.label) == {0, 1, 2, 3, 4}
@@ -147,7 +130,7 @@ def test_aami_classes_instead(mitdb):
     ("record", "lead", "name"), [("102", 0, "V5"), ("104", 0, "V5"), ("114", 1, "MLII"), ("208", 0, "MLII")]
 )
 def test_windows_are_of_mlii_or_else_of_the_first_lead(mitdb, record, lead, name):
-    config = load_config()
+    config = load_config(NAME)
     beats = load_windows(config, [record])
     signal = wfdb.rdrecord(str(mitdb / record))
     assert signal.sig_name[lead] == name
@@ -168,7 +151,7 @@ def test_windows_are_of_mlii_or_else_of_the_first_lead(mitdb, record, lead, name
 
 
 def test_windows_lie_in_the_range_of_their_recording(two_records):
-    low, high = load_config()["windows"]["scale"]
+    low, high = load_config(NAME)["windows"]["scale"]
     span = high - low
     windows = two_records.windows
     assert windows.min() >= low - span / 2
@@ -196,7 +179,7 @@ LIMIT_S = 120.0
 
 
 def test_nothing_is_read_after_until(mitdb, spoil):
-    config = load_config()
+    config = load_config(NAME)
     before = load_windows(config, ["106"], until={KEY: LIMIT_S})
     spoil({"106": LIMIT_S})
     after = load_windows(config, ["106"], until={KEY: LIMIT_S})
@@ -211,7 +194,7 @@ def test_nothing_is_read_after_until(mitdb, spoil):
 
 @pytest.mark.usefixtures("mitdb")
 def test_the_scale_is_read_up_to_its_limit(spoil):
-    config = load_config()
+    config = load_config(NAME)
     limit = {KEY: LIMIT_S}
     scaled, plain = load_windows(config, ["106"], scale_until=limit), load_windows(config, ["106"])
     assert np.array_equal(scaled.sample, plain.sample)
@@ -225,7 +208,7 @@ def test_the_scale_is_read_up_to_its_limit(spoil):
 
 
 def test_each_patient_is_divided_by_class(two_records):
-    split = paper_split(load_config(), two_records, 0)
+    split = paper_split(load_config(NAME), two_records, 0)
     sides = sides_by_record(two_records, split)
     assert list(sides) == ["106", "119"]
     for record, side in sides.items():
@@ -239,8 +222,8 @@ def test_each_patient_is_divided_by_class(two_records):
             n = train + validate + test
             assert test == int(0.2 * n + 0.5)
             assert validate == int(0.2 * (n - test) + 0.5)
-    assert split.hash == paper_split(load_config(), two_records, 0).hash
-    assert split.hash != paper_split(load_config(), two_records, 1).hash
+    assert split.hash == paper_split(load_config(NAME), two_records, 0).hash
+    assert split.hash != paper_split(load_config(NAME), two_records, 1).hash
 
 
 def sides(**changed) -> dict[str, Side]:

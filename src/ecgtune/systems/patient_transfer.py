@@ -10,11 +10,9 @@ all beats of its 29 records are 70,265, and all are used here. Its 29 "patients"
 """
 
 import math
-import tomllib
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +37,8 @@ Tell = Callable[[str], None]
 Key = tuple[str, str, Settings]
 """Record, way and settings of a training."""
 
+NAME = "patient-transfer"
+
 BINARY = ("normal", "abnormal")
 """Every symbol but N is abnormal, so bundle branch block (which AAMI counts as N) is too."""
 
@@ -46,31 +46,6 @@ WAYS = ("individual", "fine-tuned")
 
 TOGETHER = 3
 """Pre-trainings in a stack: they are few and long, and every process should have some."""
-
-
-def load_config(path: Path | None = None) -> dict[str, Any]:
-    """Read every parameter and the paper's figures.
-
-    Parameters
-    ----------
-    path
-        A TOML with the sections of ``patient_transfer.toml``, which is read where none is given.
-
-    Raises
-    ------
-    ModelError
-        Where it cannot be read, or lacks a section.
-    """
-    own = tomllib.loads((files("ecgtune.systems") / "patient_transfer.toml").read_text(encoding="utf-8"))
-    if path is None:
-        return own
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}") from error
-    if missing := [name for name in own if name not in given]:
-        raise ModelError(f"{path}: lacks {missing[0]}; start from a copy of patient_transfer.toml")
-    return given
 
 
 def load_windows(
@@ -86,7 +61,7 @@ def load_windows(
     Parameters
     ----------
     config
-        See `load_config`.
+        See `ecgtune.systems.config.load_config`.
     records
         Names of records of the configured database.
     until
@@ -149,7 +124,7 @@ def classes_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the classes that the study tells apart."""
     kind = config["windows"]["classes"]
     if kind not in ("binary", "aami"):
-        raise ModelError(f"patient-transfer: windows.classes is {kind!r}; give binary or aami")
+        raise ModelError(f"{NAME}: windows.classes is {kind!r}; give binary or aami")
     return BINARY if kind == "binary" else CLASSES
 
 
@@ -343,7 +318,7 @@ def paper_run(
     Parameters
     ----------
     config
-        See `load_config`.
+        See `ecgtune.systems.config.load_config`.
     beats
         See `load_windows`.
     split, pretrained

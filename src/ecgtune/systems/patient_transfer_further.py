@@ -291,7 +291,7 @@ def adapted(
     Parameters
     ----------
     config
-        See `ecgtune.systems.patient_transfer.load_config`.
+        See `ecgtune.systems.config.load_config`.
     protocol
         ``chronological``, ``patient-adapted`` or ``patient-adapted-24``.
     records

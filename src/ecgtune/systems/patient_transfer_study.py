@@ -20,12 +20,13 @@ from ecgtune.evaluation.metrics import balanced_accuracy
 from ecgtune.evaluation.results import FILE, Result, save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
+from ecgtune.systems.config import load_config
 from ecgtune.systems.patient_transfer import (
+    NAME,
     TOGETHER,
     PaperRun,
     Tell,
     Trainer,
-    load_config,
     load_windows,
     paper_run,
     paper_split,
@@ -36,7 +37,6 @@ from ecgtune.systems.patient_transfer_further import adapted, images, scarcity
 from ecgtune.systems.patient_transfer_result import Study, result_of
 from ecgtune.training.stacked import use_bfloat16
 
-NAME = "patient-transfer"
 PARTS = ("paper", "scarcity", "adapted", "images")
 """Parts of the study, in the order in which they run; the others need the first."""
 
@@ -86,7 +86,9 @@ def reproduce(
     SplitError
         Where a patient has one class only.
     """
-    how = quick_config(load_config(config)) if quick else load_config(config)
+    how = load_config(NAME, config)
+    if quick:
+        how = quick_config(how)
     chosen = list(records or how["records"])
     if unknown := [name for name in chosen if name not in how["paper"]["settings"]]:
         raise DataError(
