@@ -3,9 +3,7 @@
 import csv
 import io
 import json
-import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,6 +33,7 @@ from ecgtune.systems.patient_transfer import (
 from ecgtune.systems.patient_transfer_figures import draw_figures
 from ecgtune.systems.patient_transfer_further import adapted, images, scarcity
 from ecgtune.systems.patient_transfer_result import Study, result_of
+from ecgtune.systems.work import Clock, command_of, make_work
 from ecgtune.training.stacked import use_bfloat16
 
 PARTS = ("paper", "scarcity", "adapted", "images")
@@ -100,51 +99,41 @@ def reproduce(
     configured = how["seeds"]["quick" if quick else "full"]
     splits_of = list(seeds if seeds is not None else configured)
 
-    work = out / "work"
-    if again:
-        shutil.rmtree(work, ignore_errors=True)
-    make_folder(work)
-    write_whole(work / ".gitignore", "*\n")
+    work = make_work(out, again=again)
     trainer = Trainer(work, jobs, use_bfloat16() if bfloat16 is None else bfloat16, tell)
-    clock = _Clock(work / "seconds.json")
+    clock = Clock(work)
 
     beats = load_windows(how, chosen)
     if quick:
         beats = _thinned(beats, how["quick"]["windows"])
     tell(f"{len(beats):,} windows of {len(chosen)} records")
     splits = {seed: paper_split(how, beats, seed) for seed in _with_stack_mates(splits_of, configured)}
-    pretrained = clock.time("pre-training", lambda: pretrain(how, beats, splits, trainer))
+    with clock.part("pre-training"):
+        pretrained = pretrain(how, beats, splits, trainer)
     first = splits_of[0]
     runs: dict[int, PaperRun] = {}
     for seed in splits_of:
-        runs[seed] = clock.time(
-            f"paper, seed {seed}",
-            lambda seed=seed: paper_run(  # type: ignore[misc]
-                how, beats, splits[seed], pretrained[seed], trainer, further=seed == first
-            ),
-        )
+        with clock.part(f"paper, seed {seed}"):
+            runs[seed] = paper_run(how, beats, splits[seed], pretrained[seed], trainer, further=seed == first)
     study = Study(how, beats, runs, quick=quick, bfloat16=trainer.bfloat16)
     if "scarcity" in wanted:
-        few = clock.time("scarcity", lambda: scarcity(how, beats, splits[first], pretrained[first], trainer))
+        with clock.part("scarcity"):
+            few = scarcity(how, beats, splits[first], pretrained[first], trainer)
         study = replace(study, scarcity=few)
     if "adapted" in wanted:
         done = {}
         for protocol, (names, classes) in _protocols(chosen, quick).items():
-            done[protocol] = clock.time(
-                protocol,
-                lambda p=protocol, n=names, c=classes: adapted(how, p, n, trainer, classes=c),  # type: ignore[misc]
-            )
+            with clock.part(protocol):
+                done[protocol] = adapted(how, protocol, names, trainer, classes=classes)
         study = replace(study, adapted=done)
     if "images" in wanted:
-        drawn = clock.time("images", lambda: images(how, beats, splits[first], trainer))
+        with clock.part("images"):
+            drawn = images(how, beats, splits[first], trainer)
         study = replace(study, images=drawn)
 
-    asked = {"patients": records, "seeds": seeds, "parts": parts}
-    options = "".join(f" --{name} {','.join(map(str, given))}" for name, given in asked.items() if given)
-    # A path of this machine has no place in a result.
-    shown = out.name if out.is_absolute() else out.as_posix()
-    command = f"ecgtune reproduce {NAME}{' --quick' * quick}{options} --jobs {jobs} --out {shown}"
-    result = result_of(study, NAME + "-quick" * quick, command, sum(clock.seconds.values()))
+    asked = {"patients": records, "seeds": seeds, "parts": parts, "config": config}
+    command = command_of(NAME, quick=quick, options=asked, jobs=jobs, out=out)
+    result = result_of(study, NAME + "-quick" * quick, command, clock.total)
     save_result(result, out / FILE)
     write_whole(out / "patients.csv", _patients_csv(study))
     write_whole(out / "histories.json", json.dumps(_histories(study), indent=1) + "\n")
@@ -197,23 +186,6 @@ def _thinned(beats: Beats, windows: int) -> Beats:
         for label in np.unique(beats.label[own]):
             kept[own[beats.label[own] == label][:windows]] = True
     return beats.select(kept)
-
-
-class _Clock:
-    """Wall seconds of each part, over all calls that worked on it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
-
-    def time(self, part: str, work: Callable[[], Any]) -> Any:
-        began = time.perf_counter()
-        try:
-            return work()
-        finally:
-            # What is read back takes no time worth counting; what an interruption lost does count.
-            self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - began
-            write_whole(self.path, json.dumps(self.seconds, indent=1) + "\n")
 
 
 def _patients_csv(study: Study) -> str:
