@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecgtune.errors import ModelError
+from ecgtune.evaluation.provenance import now
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.training.classical import CLASSICAL_MODELS, fit_classical, predict_classical
@@ -147,6 +148,8 @@ class Outcome:
         Of the network; 0 of classical models.
     seconds
         Wall time of the training, on one thread.
+    when
+        ISO date and time (UTC) at which the test side was scored.
     folder
         Where it is kept.
     """
@@ -157,6 +160,7 @@ class Outcome:
     best: int
     parameters: int
     seconds: float
+    when: str
     folder: Path
 
 
@@ -225,6 +229,7 @@ def load_outcome(folder: Path) -> Outcome | None:
             best=about["best"],
             parameters=about["parameters"],
             seconds=about["seconds"],
+            when=about["when"],
             folder=folder,
         )
 
@@ -358,7 +363,13 @@ def save_outcome(
     parameters: int = 0,
 ) -> None:
     """Keep what a trial gave; see `Outcome`."""
-    about = {"history": list(history), "best": best, "parameters": parameters, "seconds": seconds}
+    about = {
+        "history": list(history),
+        "best": best,
+        "parameters": parameters,
+        "seconds": seconds,
+        "when": now().isoformat(timespec="seconds"),
+    }
     arrays: dict[str, Any] = {"about": np.array(json.dumps(about)), "predicted": predicted.astype(np.int64)}
     if probability is not None:
         arrays["probability"] = probability
