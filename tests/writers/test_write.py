@@ -4,7 +4,9 @@ import errno
 import html.parser
 import json
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,9 @@ def count_html(path: Path) -> int:
     figures.feed(path.read_text())
     return int(figures.text.split("|beats|")[1].split("|")[0].replace(",", ""))
 
+
+NOBODY = 65_534
+"""A user without rights."""
 
 READ_BACK: dict[str, Callable[[Path], int]] = {
     "ecgt": count_ecgt,
@@ -117,12 +122,35 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, labelled: Labelled, extens
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+@contextmanager
+def without_rights_of_root() -> Iterator[None]:
+    """Let root be nobody for a while: root writes into any folder, whatever its mode."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
 def test_a_folder_without_permission(tmp_path: Path, labelled: Labelled) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match="cannot be written"):
-        write(labelled, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    # So that nothing is left to import for a user who may not be able to read the package.
+    write(labelled, tmp_path)
+    # Not in `tmp_path`, whose parents are closed to others than its owner.
+    with tempfile.TemporaryDirectory() as name:
+        closed = Path(name)
+        closed.chmod(0o555)
+        with (
+            without_rights_of_root(),
+            pytest.raises(OutputError, match="cannot be written: Permission denied"),
+        ):
+            write(labelled, closed)
+        assert list(closed.iterdir()) == []
+        closed.chmod(0o755)
+        write(labelled, closed)
+        assert len(list(closed.iterdir())) == len(FORMATS)
 
 
 def test_all_formats_are_the_default(tmp_path: Path, labelled: Labelled) -> None:
