@@ -16,8 +16,8 @@ class ResidualWindow(nn.Module):
     2, 160 dense units. With one channel of 128 samples and one output it has 67,169 parameters.
 
     A stack of networks is the same thing with grouped convolutions and batched products: every parameter
-    has the networks as its first dimension, and network ``k`` reads the ``k``-th input alone. On one core a
-    stack of twelve takes a third to a quarter of the time of twelve networks one after the other.
+    has the networks as its first dimension, and network ``k`` reads the ``k``-th input alone. A stack takes
+    less time than its networks one after the other; ``benchmarks/bench_stacks.py`` measures how much less.
 
     Parameters
     ----------
