@@ -6,7 +6,7 @@ What `two-fold-focal` and `ft-cnn` share. Sections of a system's TOML that are r
 protocol puts in their place) and ``adapted``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,21 @@ from ecgtune.errors import ModelError
 from ecgtune.evaluation.metrics import confusion_matrix
 from ecgtune.splits import Split
 from ecgtune.systems.beat_tables import PROTOCOLS, Divided, divide, records_of
-from ecgtune.training.trial_adaptation import Adaptation, replayed, run_adaptations
-from ecgtune.training.trials import Method, Outcome, Trial, run_trials
+from ecgtune.training.tables import rows_of
+from ecgtune.training.trial_adaptation import Adaptation, adaptation_folders, replayed, run_adaptations
+from ecgtune.training.trials import (
+    Method,
+    Outcome,
+    Trial,
+    any_finished,
+    load_outcome,
+    run_trials,
+    trial_folders,
+)
 from ecgtune.training.window_options import make_options
 
 Matrix = NDArray[np.int64]
+Rows = NDArray[np.integer]
 Tell = Callable[[str], None]
 
 BASE = {"patient-adapted": "inter-patient"}
@@ -43,12 +53,15 @@ class Tried:
         Confusion matrix [true, predicted] of each test record.
     split
         Who was where.
+    untuned
+        Of a protocol that tunes: the matrices of the method before that, on the same beats.
     """
 
     method: Method
     outcome: Outcome
     matrices: dict[str, Matrix] = field(repr=False)
     split: Split = field(repr=False)
+    untuned: dict[str, Matrix] = field(default_factory=dict, repr=False)
 
 
 def methods_of(
@@ -97,6 +110,7 @@ def run_methods(
     tell: Tell,
     records: Sequence[str] | None = None,
     thin: Callable[[Divided], Divided] = lambda divided: divided,
+    train: Collection[str] | None = None,
 ) -> dict[str, Tried]:
     """Train and test methods under a protocol, or read what an earlier call has finished.
 
@@ -120,6 +134,13 @@ def run_methods(
         Records in place of the protocol's.
     thin
         Takes rows away, for a quick run.
+    train
+        Names of the methods to train, all where None; of the others only what is finished is read.
+
+    Returns
+    -------
+    dict
+        By name, in the order of ``methods``; without those that are neither asked for nor finished.
 
     Raises
     ------
@@ -128,66 +149,74 @@ def run_methods(
     SplitError
         Where the records cannot be divided so.
     """
+    asked = set(methods if train is None else train)
+    # Cutting the windows takes a while, and most seeds have few methods to show.
+    chosen = [
+        method
+        for name, method in methods.items()
+        if name in asked or any_finished(work, f"{name}, {protocol}, seed {seed}")
+    ]
+    if not chosen:
+        return {}
     how = config["windows"]
-    divided = thin(divide(how, protocol, records or records_of(protocol, how["database"]), seed))
-    if protocol in BASE:
-        based = run_methods(
-            config,
-            methods,
-            BASE[protocol],
-            seed,
-            work,
-            jobs=jobs,
-            tell=tell,
-            records=records,
-            thin=thin,
-        )
-        outcomes = _adapted(config["adapted"], based, divided, protocol, seed, work, jobs, tell)
-    else:
-        rows = divided.rows
-        trials = [
-            Trial(method, protocol, seed, rows["train"], rows["validate"], rows["test"])
-            for method in methods.values()
-        ]
-        outcomes = run_trials(trials, divided.table, work, jobs=jobs, tell=tell)
-    return {
-        name: Tried(method, outcome, matrices(divided, outcome), divided.split)
-        for (name, method), outcome in zip(methods.items(), outcomes, strict=True)
-    }
+
+    def divided_by(named: str) -> Divided:
+        return thin(divide(how, named, records or records_of(named, how["database"]), seed))
+
+    first = BASE.get(protocol, protocol)
+    base = divided_by(first)
+    rows = base.rows
+    trials = [Trial(method, first, seed, rows["train"], rows["validate"], rows["test"]) for method in chosen]
+    places = trial_folders(trials, base.table, work)
+    kept = [
+        trial
+        for trial, place in zip(trials, places, strict=True)
+        if trial.method.name in asked or load_outcome(place)
+    ]
+    outcomes = run_trials(kept, base.table, work, jobs=jobs, tell=tell)
+    tried = [
+        Tried(trial.method, outcome, matrices(base, outcome), base.split)
+        for trial, outcome in zip(kept, outcomes, strict=True)
+    ]
+    if protocol != first:
+        tried = _tuned(config["adapted"], tried, base, divided_by(protocol), work, asked, jobs, tell)
+    return {each.method.name: each for each in tried}
 
 
-def matrices(divided: Divided, outcome: Outcome) -> dict[str, Matrix]:
-    """Confusion matrix of each test record."""
-    beats, rows = divided.beats, divided.rows["test"]
-    records = beats.record[rows]
+def matrices(divided: Divided, outcome: Outcome, rows: Rows | None = None) -> dict[str, Matrix]:
+    """Confusion matrix of each test record, over some of the test rows where they are named."""
+    beats, tested = divided.beats, divided.rows["test"]
+    shown = np.ones(len(tested), dtype=np.bool_) if rows is None else np.isin(tested, rows)
+    records = beats.record[tested]
     return {
         record: confusion_matrix(
-            beats.label[rows[records == record]],
-            outcome.predicted[records == record],
+            beats.label[tested[shown & (records == record)]],
+            outcome.predicted[shown & (records == record)],
             divided.table.classes,
         )
-        for record in map(str, dict.fromkeys(records.tolist()))
+        for record in map(str, dict.fromkeys(records[shown].tolist()))
     }
 
 
-def _adapted(
+def _tuned(
     how: Mapping[str, Any],
-    based: Mapping[str, Tried],
+    based: Sequence[Tried],
+    base: Divided,
     divided: Divided,
-    protocol: str,
-    seed: int,
     work: Path,
+    asked: Collection[str],
     jobs: int,
     tell: Tell,
-) -> list[Outcome]:
+) -> list[Tried]:
     """Tune each method to each test record's labelled part; nothing is chosen, so all of it tunes."""
+    split = divided.split
     labels = divided.table.labels
     tune, check = divided.by_record("tune"), divided.by_record("tune_validate")
     none = np.zeros(0, dtype=np.int64)
     tested = divided.by_record("test")
     own = {record: np.concatenate([tune.get(record, none), check.get(record, none)]) for record in tested}
     adaptations = []
-    for tried in based.values():
+    for tried in based:
         kind = how["network" if tried.method.is_network else "classical"]
         options = replace(
             tried.method.options,
@@ -196,12 +225,12 @@ def _adapted(
             patience=None,
             augmentation=None,
         )
-        shown = replayed(labels, divided.rows["train"], kind["per_class"], seed)
+        shown = replayed(labels, divided.rows["train"], kind["per_class"], split.seed)
         adaptations.append(
             Adaptation(
                 tried.method,
-                protocol,
-                seed,
+                split.protocol,
+                split.seed,
                 tried.outcome.folder,
                 shown,
                 own,
@@ -210,4 +239,15 @@ def _adapted(
                 kind["repeat"],
             )
         )
-    return run_adaptations(adaptations, divided.table, work, jobs=jobs, tell=tell)
+    places = adaptation_folders(adaptations, divided.table, work)
+    kept = [
+        (tried, adaptation)
+        for tried, adaptation, place in zip(based, adaptations, places, strict=True)
+        if tried.method.name in asked or load_outcome(place)
+    ]
+    outcomes = run_adaptations([each for _, each in kept], divided.table, work, jobs=jobs, tell=tell)
+    late = rows_of(base.beats, divided.beats, divided.rows["test"])
+    return [
+        Tried(tried.method, outcome, matrices(divided, outcome), split, matrices(base, tried.outcome, late))
+        for (tried, _), outcome in zip(kept, outcomes, strict=True)
+    ]

@@ -93,8 +93,7 @@ def run_adaptations(
     Parameters and errors as of `ecgtune.training.trials.run_trials`. The predictions of an outcome are those
     of all tested records, one after the other; `Outcome.seconds` are those of all tunings.
     """
-    data = table_digest(table)
-    folders = [folder / _folder_name(adaptation, data) for adaptation in adaptations]
+    folders = adaptation_folders(adaptations, table, folder)
     found = {place: load_outcome(path) for place, path in enumerate(folders)}
     waiting = [place for place, outcome in found.items() if outcome is None]
     tasks = [(adaptations[place], folders[place]) for place in waiting]
@@ -104,6 +103,12 @@ def run_adaptations(
         assert outcome is not None
         tell(f"{adaptations[place].name}: {outcome.seconds:.0f} s ({done} of {len(tasks)})")
     return [outcome for _, outcome in sorted(found.items()) if outcome is not None]
+
+
+def adaptation_folders(adaptations: Sequence[Adaptation], table: WindowTable, folder: Path) -> list[Path]:
+    """Folder of each adaptation inside the folder of all, whether or not it is there."""
+    data = table_digest(table)
+    return [folder / _folder_name(adaptation, data) for adaptation in adaptations]
 
 
 def _folder_name(adaptation: Adaptation, data: str) -> str:

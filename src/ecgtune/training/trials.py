@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ecgtune.databases.verification import file_sha256
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.provenance import now
 from ecgtune.files import make_folder, write_whole
@@ -202,8 +203,7 @@ def run_trials(
     names = [trial.name for trial in trials]
     if double := {name for name in names if names.count(name) > 1}:
         raise ModelError(f"two trials named {min(double)!r}; results are kept by name")
-    data = table_digest(table)
-    folders = [folder / _folder_name(trial, data) for trial in trials]
+    folders = trial_folders(trials, table, folder)
     found = {place: load_outcome(path) for place, path in enumerate(folders)}
     waiting = [place for place, outcome in found.items() if outcome is None]
     tasks = [(trials[place], folders[place]) for place in waiting]
@@ -213,6 +213,12 @@ def run_trials(
         assert outcome is not None
         tell(f"{trials[place].name}: {outcome.seconds:.0f} s ({done} of {len(tasks)})")
     return [outcome for _, outcome in sorted(found.items()) if outcome is not None]
+
+
+def trial_folders(trials: Sequence[Trial], table: WindowTable, folder: Path) -> list[Path]:
+    """Folder of each trial inside the folder of all, whether or not it is there."""
+    data = table_digest(table)
+    return [folder / _folder_name(trial, data) for trial in trials]
 
 
 def load_outcome(folder: Path) -> Outcome | None:
@@ -232,6 +238,17 @@ def load_outcome(folder: Path) -> Outcome | None:
             when=about["when"],
             folder=folder,
         )
+
+
+def outcome_hash(outcome: Outcome) -> str:
+    """SHA-256 of the weights that a trial kept; where it kept none, of all it is made from (10 digits)."""
+    weights = outcome.folder / WEIGHTS
+    return file_sha256(weights) if weights.exists() else outcome.folder.name.rpartition("-")[2]
+
+
+def any_finished(folder: Path, name: str) -> bool:
+    """Whether a trial of a name is finished, of whatever settings and rows."""
+    return any(folder.glob(f"{_words(name)}-*/{OUTCOME}"))
 
 
 def load_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -273,8 +290,11 @@ def rows_digest(*arrays: NDArray[Any]) -> str:
 def named_folder(name: str, facts: Sequence[Any]) -> str:
     """Name of a folder: readable, with a hash of everything that its content depends on."""
     digest = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:10]
-    words = "".join(c if c.isalnum() else " " for c in name.lower()).split()
-    return "-".join([*words, digest])
+    return f"{_words(name)}-{digest}"
+
+
+def _words(name: str) -> str:
+    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
 
 
 def _folder_name(trial: Trial, data: str) -> str:
