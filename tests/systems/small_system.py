@@ -8,9 +8,9 @@ import numpy as np
 
 from ecgtune.beats import Beats
 from ecgtune.systems.config import load_config
-from ecgtune.systems.patient_transfer import NAME, Trainer
+from ecgtune.systems.patient_transfer import NAME
 from ecgtune.training.stacked import Member, Trained
-from ecgtune.training.stacks import Windows
+from ecgtune.training.stacks import Trainer, Windows
 
 
 @dataclass(frozen=True)

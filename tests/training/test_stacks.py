@@ -15,7 +15,7 @@ from small_stacks import build, made_up, member, table, two_batch_sizes
 
 from ecgtune.training import stacks
 from ecgtune.training.stacked import Member, Trained, fresh_weights, predict_stack, train_stack
-from ecgtune.training.stacks import Windows, make_stacks, predict_all, train_all
+from ecgtune.training.stacks import Trainer, Windows, make_stacks, predict_all, train_all
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,6 +107,28 @@ def test_two_processes_give_what_one_gives(whole, tmp_path):
         path.name for path in whole[0].iterdir()
     )
     assert lines == [f"{n} of 4 stacks" for n in (1, 2, 3, 4)]
+
+
+def test_a_trainer_says_what_it_trains_and_keeps_it(whole, tmp_path):
+    lines: list[str] = []
+    trainer = Trainer(tmp_path, 1, False, lines.append)
+    members = two_batch_sizes()
+    assert_same(trainer.train("grid", members, table(), together=2), whole[1])
+    assert lines == [f"grid: {len(members)} networks", *(f"grid: {n} of 4 stacks" for n in (1, 2, 3, 4))]
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert kept == {path.name: path.read_bytes() for path in whole[0].iterdir()}
+    lines.clear()
+    assert_same(trainer.train("again", members, table(), together=2), whole[1])
+    assert lines == [f"again: {len(members)} networks"]
+
+
+def test_a_trainer_multiplies_as_it_is_told(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(stacks, "train_all", lambda *_, **options: asked.append(options) or {})
+    for jobs, bfloat16 in ((1, True), (2, False)):
+        Trainer(tmp_path, jobs, bfloat16, lambda _: None).train("grid", [], table(), weights=False)
+        options = asked.pop()
+        assert (options["jobs"], options["bfloat16"], options["weights"]) == (jobs, bfloat16, False)
 
 
 def twice(windows):

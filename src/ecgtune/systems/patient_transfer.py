@@ -11,9 +11,8 @@ all beats of its 29 records are 70,265, and all are used here. Its 29 "patients"
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,11 @@ from ecgtune.signals.filters import bandpass
 from ecgtune.signals.resample import to_native
 from ecgtune.splits import Split, make_split
 from ecgtune.training.stacked import Member, Settings, Trained, decide
-from ecgtune.training.stacks import Windows, predict_all, train_all
+from ecgtune.training.stacks import Trainer, Windows, predict_all
 from ecgtune.training.tables import open_record, record_until
 from ecgtune.training.window_augmentation import WindowAugmentation
 
 Rows = NDArray[np.int64]
-Tell = Callable[[str], None]
 Key = tuple[str, str, Settings]
 """Record, way and settings of a training."""
 
@@ -180,43 +178,6 @@ def check_classes(config: Mapping[str, Any], beats: Beats, sides: Mapping[str, S
 def seed_of(*parts: object) -> int:
     """Seed of one training, from what it is: it does not depend on which others run."""
     return zlib.crc32(" ".join(map(str, parts)).encode())
-
-
-@dataclass(frozen=True)
-class Trainer:
-    """Where and how trainings run.
-
-    Parameters
-    ----------
-    folder
-        Keeps what is finished.
-    jobs
-        Processes.
-    bfloat16
-        See `ecgtune.training.stacked.train_stack`.
-    tell
-        Called with lines of progress.
-    """
-
-    folder: Path
-    jobs: int
-    bfloat16: bool
-    tell: Tell
-
-    def train(
-        self, what: str, members: Sequence[Member], table: Windows, **options: Any
-    ) -> dict[str, Trained]:
-        """Train members; see `train_all`."""
-        self.tell(f"{what}: {len(members)} networks")
-        return train_all(
-            members,
-            table,
-            self.folder,
-            jobs=self.jobs,
-            bfloat16=self.bfloat16,
-            tell=lambda line: self.tell(f"{what}: {line}"),
-            **options,
-        )
 
 
 def pretraining_member(config: Mapping[str, Any], name: str, train: Rows, validate: Rows) -> Member:

@@ -24,7 +24,6 @@ from ecgtune.systems.patient_transfer import (
     TOGETHER,
     Rows,
     Side,
-    Trainer,
     as_windows,
     classes_of,
     load_windows,
@@ -33,7 +32,7 @@ from ecgtune.systems.patient_transfer import (
     sides_by_record,
 )
 from ecgtune.training.stacked import Member, Settings, Trained, decide, weights_hash
-from ecgtune.training.stacks import Windows, predict_all
+from ecgtune.training.stacks import Trainer, Windows, predict_all
 from ecgtune.training.tables import rows_of
 
 Matrix = NDArray[np.int64]

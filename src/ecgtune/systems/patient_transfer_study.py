@@ -23,8 +23,6 @@ from ecgtune.systems.patient_transfer import (
     NAME,
     TOGETHER,
     PaperRun,
-    Tell,
-    Trainer,
     load_windows,
     paper_run,
     paper_split,
@@ -35,6 +33,7 @@ from ecgtune.systems.patient_transfer_further import adapted, images, scarcity
 from ecgtune.systems.patient_transfer_result import Study, result_of
 from ecgtune.systems.work import Clock, command_of, make_work
 from ecgtune.training.stacked import use_bfloat16
+from ecgtune.training.stacks import Tell, Trainer
 
 PARTS = ("paper", "scarcity", "adapted", "images")
 """Parts of the study, in the order in which they run; the others need the first."""

@@ -27,6 +27,9 @@ from ecgtune.training.window_augmentation import WindowAugmentation
 Transform = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Inputs of the network from windows [n, width]; a function of a module, so that it travels to processes."""
 
+Tell = Callable[[str], None]
+"""Called with lines of progress."""
+
 WINDOWS_TOGETHER = 96
 """Windows in a stack's step (so networks times batch), within 12 to 24 networks; more are not faster."""
 
@@ -75,7 +78,7 @@ def train_all(
     bfloat16: bool = False,
     weights: bool = True,
     together: int | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Tell = lambda _: None,
 ) -> dict[str, Trained]:
     """Train members in stacks, or read what an earlier call has finished.
 
@@ -141,6 +144,58 @@ def train_all(
         found |= {each.name: each for each in trained}
         tell(f"{done} of {len(waiting)} stacks")
     return found
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Where and how the trainings of a study run.
+
+    Parameters
+    ----------
+    folder
+        Keeps what is finished.
+    jobs
+        Processes, each with one thread.
+    bfloat16
+        See `train_stack`.
+    tell
+        Called with lines of progress.
+    """
+
+    folder: Path
+    jobs: int
+    bfloat16: bool
+    tell: Tell
+
+    def train(
+        self, what: str, members: Sequence[Member], table: Windows, **options: Any
+    ) -> dict[str, Trained]:
+        """Train members, or read what is finished; lines of progress begin with ``what``.
+
+        Parameters
+        ----------
+        what
+            Name of these trainings, for `tell`.
+        members, table
+            As for `train_all`.
+        options
+            ``weights`` and ``together`` of `train_all`.
+
+        Returns
+        -------
+        dict
+            By the members' names.
+        """
+        self.tell(f"{what}: {len(members)} networks")
+        return train_all(
+            members,
+            table,
+            self.folder,
+            jobs=self.jobs,
+            bfloat16=self.bfloat16,
+            tell=lambda line: self.tell(f"{what}: {line}"),
+            **options,
+        )
 
 
 def predict_all(
