@@ -3,10 +3,12 @@
 A document holds a line ``<!-- results:NAME -->`` and, below it, a line ``<!-- /results -->``; what stands
 between is generated from ``results/NAME.json``. ``<!-- results:NAME/TABLE -->`` takes one of its tables, and
 ``<!-- results:NAME/notes -->`` its notes. Where the figures come from stands below a result's last marker.
+``<!-- leaderboard -->`` to the same end takes the leaderboard's tables of all protocols,
+``<!-- leaderboard:PROTOCOL -->`` those of one, ``<!-- leaderboard:overview -->`` the ones that span them all.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ecgtune.errors import ResultError
@@ -19,7 +21,9 @@ DOCUMENTS = ("README.md", "docs/*.md")
 NOTES = "notes"
 """Takes the place of a table's name where the notes are wanted."""
 
-_BEGIN = re.compile(r"^<!-- results:(?P<name>[^\s/]+)(?:/(?P<table>\S+))? -->$")
+_BEGIN = re.compile(
+    r"^<!-- (?:results:(?P<name>[^\s/]+)(?:/(?P<table>\S+))?|leaderboard(?::(?P<part>\S+))?) -->$"
+)
 _END = "<!-- /results -->"
 
 
@@ -51,7 +55,7 @@ def markdown(result: Result, table: str | None = None, *, heading: bool = False,
     chosen = tables.values() if table is None else [tables[table]]
     parts = [f"### {result.title}"] if heading else []
     for each in chosen:
-        parts += [f"**{each.title}**"] * bool(each.title) + [_grid(result, each)]
+        parts += [f"**{each.title}**"] * bool(each.title) + [grid(_rows(result, each))]
     return "\n\n".join(parts + [provenance(result)] * source) + "\n"
 
 
@@ -123,16 +127,11 @@ def update_text(text: str, results: dict[str, Result], where: str) -> str:
             if inside:
                 raise ResultError(f"{where}:{number}: {inside} has no {_END} before the next one")
             inside = line
-            name, table = begin["name"], begin["table"]
-            if name not in results:
-                raise ResultError(
-                    f"{where}:{number}: no result {name!r}; there are {', '.join(sorted(results)) or 'none'}"
-                )
             try:
-                rendered = markdown(results[name], table, source=last[name] == number)
-                lines += [line, *rendered.splitlines(), _END]
+                rendered = _rendered(begin, results, source=last[begin["name"]] == number)
             except ResultError as error:
                 raise ResultError(f"{where}:{number}: {error}") from error
+            lines += [line, *rendered.splitlines(), _END]
         elif line == _END:
             if not inside:
                 raise ResultError(f"{where}:{number}: {_END} without a beginning")
@@ -142,6 +141,19 @@ def update_text(text: str, results: dict[str, Result], where: str) -> str:
     if inside:
         raise ResultError(f"{where}: {inside} has no {_END}")
     return "\n".join(lines) + "\n"
+
+
+def _rendered(begin: re.Match[str], results: Mapping[str, Result], source: bool) -> str:
+    """What a marker stands for."""
+    name = begin["name"]
+    if name is None:
+        # It lays out its tables with `grid`, so that it can only be imported when it is asked for.
+        from ecgtune.evaluation import leaderboard_tables
+
+        return leaderboard_tables.markdown(results, begin["part"])
+    if name not in results:
+        raise ResultError(f"no result {name!r}; there are {', '.join(sorted(results)) or 'none'}")
+    return markdown(results[name], begin["table"], source=source)
 
 
 def documents(root: Path = Path()) -> list[Path]:
@@ -198,11 +210,12 @@ def _rows(result: Result, table: Table) -> list[list[str]]:
     return [head, *body]
 
 
-def _grid(result: Result, table: Table) -> str:
-    head, *rows = _rows(result, table)
-    widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
+def grid(rows: Sequence[Sequence[str]]) -> str:
+    """Lay out cells, the head's first, as a Markdown table; all columns but the first to the right."""
+    head, *body = rows
+    widths = [max(3, *map(len, column)) for column in zip(head, *body, strict=True)]
     rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_line(cells, widths) for cells in (head, rule, *rows))
+    return "\n".join(_line(cells, widths) for cells in (head, rule, *body))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
