@@ -6,7 +6,10 @@ from importlib import import_module
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.results import Result
 
-SYSTEMS = {"patient-transfer": "ecgtune.systems.patient_transfer_study"}
+SYSTEMS = {
+    "patient-transfer": "ecgtune.systems.patient_transfer_study",
+    "ft-cnn": "ecgtune.systems.ft_cnn",
+}
 """Names of the systems, and the modules whose ``reproduce`` runs them."""
 
 

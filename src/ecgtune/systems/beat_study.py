@@ -6,6 +6,7 @@ What `two-fold-focal` and `ft-cnn` share. Sections of a system's TOML that are r
 protocol puts in their place) and ``adapted``.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -181,6 +182,12 @@ def run_methods(
     if protocol != first:
         tried = _tuned(config["adapted"], tried, base, divided_by(protocol), work, asked, jobs, tell)
     return {each.method.name: each for each in tried}
+
+
+def seeds_in(work: Path) -> list[int]:
+    """Seeds of which a folder keeps anything, ascending."""
+    found = (re.search(r"-seed-(\d+)-[0-9a-f]+$", path.name) for path in work.glob("*-seed-*"))
+    return sorted({int(match[1]) for match in found if match})
 
 
 def matrices(divided: Divided, outcome: Outcome, rows: Rows | None = None) -> dict[str, Matrix]:
