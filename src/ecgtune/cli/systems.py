@@ -23,7 +23,9 @@ _TAKES = {
 
 @app.command()
 def reproduce(
-    system: Annotated[str, typer.Argument(help="patient-transfer or ft-cnn.", show_default=False)],
+    system: Annotated[
+        str, typer.Argument(help="patient-transfer, two-fold-focal or ft-cnn.", show_default=False)
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results.", show_default="runs/SYSTEM")
     ] = None,

@@ -8,6 +8,7 @@ from ecgtune.evaluation.results import Result
 
 SYSTEMS = {
     "patient-transfer": "ecgtune.systems.patient_transfer_study",
+    "two-fold-focal": "ecgtune.systems.two_fold_focal",
     "ft-cnn": "ecgtune.systems.ft_cnn",
 }
 """Names of the systems, and the modules whose ``reproduce`` runs them."""
