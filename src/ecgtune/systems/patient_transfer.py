@@ -144,6 +144,12 @@ class Side:
     validate: Rows
     test: Rows
 
+    def member(
+        self, name: str, settings: Settings, start: NDArray[np.float32] | None, *, seed: int
+    ) -> Member:
+        """One network of the patient: tuned from the weights ``start``, from scratch where None."""
+        return Member(name, self.train, self.validate, settings, start, seed)
+
 
 def sides_by_record(beats: Beats, split: Split) -> dict[str, Side]:
     """Rows of each record on each side."""
@@ -361,10 +367,9 @@ class _Search:
             self.done |= {key: done[member.name] for key, member in members.items()}
 
     def _member(self, record: str, way: str, settings: Settings) -> Member:
-        side = self.sides[record]
         start = self.pretrained.weights if way == "fine-tuned" else None
         name = f"{record} {way} {self.seed} {settings}"
-        return Member(name, side.train, side.validate, settings, start, seed_of(record, self.seed))
+        return self.sides[record].member(name, settings, start, seed=seed_of(record, self.seed))
 
     def preference(self, record: str, way: str, settings: Settings) -> tuple[float, float, float]:
         """Order of choice: balanced accuracy on the validation side, its lower loss, the lower rate."""

@@ -120,68 +120,80 @@ def scarcity(
     """
     how = config["scarcity"]
     table = as_windows(config, beats)
-    labels, classes = table.labels, classes_of(config)
     sides = sides_by_record(beats, split)
-    folds = patient_folds(beats, split.train, how["folds"], split.seed)
-    members = []
-    for group in folds:
+    others = _pretrained_on_others(config, beats, split, table, trainer)
+    parts = _shares(config, table.labels, sides, split.seed)
+    members = {}
+    for record, by_share in parts.items():
+        starts = {INDIVIDUAL: None, TUNED: others[record].weights, TUNED_OWN: everyone.weights}
+        for fraction, side in by_share.items():
+            settings = _by_steps(how, len(side.train))
+            for way, start in starts.items():
+                name = f"{fraction:g} of {record} {way} {split.seed} {settings}"
+                seed = seed_of(record, split.seed)
+                members[fraction, way, record] = side.member(name, settings, start, seed=seed)
+    done = trainer.train("fewer labels", list(members.values()), table)
+    matrices: dict[float, dict[str, dict[str, Matrix]]] = {
+        0.0: {UNTUNED: {record: _tested(others[record], sides[record].test, table) for record in parts}}
+    }
+    for (fraction, way, record), member in members.items():
+        by_way = matrices.setdefault(fraction, {}).setdefault(way, {})
+        by_way[record] = _tested(done[member.name], sides[record].test, table)
+    minutes = {fraction: _labelled_minutes(beats, parts, fraction) for fraction in how["fractions"]}
+    return Scarcity(tuple(parts), matrices, minutes)
+
+
+def _pretrained_on_others(
+    config: Mapping[str, Any], beats: Beats, split: Split, table: Windows, trainer: Trainer
+) -> dict[str, Trained]:
+    """By record, a network that was pre-trained without its patient; patients of a fold share one."""
+    members = {}
+    for group in patient_folds(beats, split.train, config["scarcity"]["folds"], split.seed):
         train, validate = (
             rows[~np.isin(beats.patient[rows], group)] for rows in (split.train, split.validate)
         )
         name = f"pre-training {split.seed} without {' '.join(group)}"
-        members.append(pretraining_member(config, name, train, validate))
-    done = trainer.train("pre-training without the patient", members, table, together=TOGETHER)
-    others = {
-        record: done[members[number].name]
-        for number, group in enumerate(folds)
-        for record in sides
-        if beats.patient[sides[record].test[0]] in group
+        members[tuple(group)] = pretraining_member(config, name, train, validate)
+    done = trainer.train("pre-training without the patient", list(members.values()), table, together=TOGETHER)
+    patients = dict(zip(beats.record.tolist(), beats.patient.tolist(), strict=True))
+    return {
+        record: done[member.name]
+        for group, member in members.items()
+        for record, patient in patients.items()
+        if patient in group
     }
 
-    fractions = how["fractions"]
-    parts: dict[tuple[str, float], Side] = {}
-    eligible = []
+
+def _shares(
+    config: Mapping[str, Any], labels: NDArray[np.integer], sides: Mapping[str, Side], seed: int
+) -> dict[str, dict[float, Side]]:
+    """By record and share, the part of its side; without records of which a share would leave a class out."""
+    classes = classes_of(config)
+
+    def part(rows: Rows, fraction: float, record: str, least: int = 0) -> Rows:
+        draw = seed_of(record, seed)
+        return part_of(labels, rows, fraction, draw, name=record, classes=classes, least=least)
+
+    found = {}
     for record, side in sides.items():
         try:
-            for fraction in fractions:
-                seed = seed_of(record, split.seed)
-                train = part_of(labels, side.train, fraction, seed, name=record, classes=classes)
-                validate = part_of(
-                    labels, side.validate, fraction, seed, name=record, classes=classes, least=1
-                )
-                parts[record, fraction] = Side(train, validate, side.test)
-            eligible.append(record)
+            found[record] = {
+                f: Side(part(side.train, f, record), part(side.validate, f, record, least=1), side.test)
+                for f in config["scarcity"]["fractions"]
+            }
         except SplitError:
             continue
-    wanted = {}
-    for record in eligible:
-        starts = {INDIVIDUAL: None, TUNED: others[record].weights, TUNED_OWN: everyone.weights}
-        for fraction in fractions:
-            side = parts[record, fraction]
-            settings = _by_steps(how, len(side.train))
-            for way, start in starts.items():
-                name = f"{fraction:g} of {record} {way} {split.seed} {settings}"
-                wanted[fraction, way, record] = Member(
-                    name, side.train, side.validate, settings, start, seed_of(record, split.seed)
-                )
-    finished = trainer.train("fewer labels", list(wanted.values()), table)
-    matrices: dict[float, dict[str, dict[str, Matrix]]] = {
-        0.0: {UNTUNED: {r: _tested(others[r], sides[r].test, table) for r in eligible}}
-    }
-    for (fraction, way, record), member in wanted.items():
-        by_way = matrices.setdefault(fraction, {}).setdefault(way, {})
-        by_way[record] = _tested(finished[member.name], sides[record].test, table)
-    minutes = {}
-    for fraction in fractions:
-        of_record = [
-            (len(parts[r, fraction].train) + len(parts[r, fraction].validate))
-            / np.sum(beats.record == r)
-            * np.ptp(beats.sample[beats.record == r] / beats.fs[beats.record == r])
-            / 60
-            for r in eligible
-        ]
-        minutes[fraction] = float(np.mean(of_record))
-    return Scarcity(tuple(eligible), matrices, minutes)
+    return found
+
+
+def _labelled_minutes(beats: Beats, parts: Mapping[str, Mapping[float, Side]], fraction: float) -> float:
+    """Mean minutes of a recording for which the labelled windows of a share stand."""
+    minutes = []
+    for record, by_share in parts.items():
+        own = beats.record == record
+        labelled = len(by_share[fraction].train) + len(by_share[fraction].validate)
+        minutes.append(labelled / np.sum(own) * np.ptp(beats.sample[own] / beats.fs[own]) / 60)
+    return float(np.mean(minutes))
 
 
 def _by_steps(how: Mapping[str, Any], windows: int) -> Settings:
@@ -227,13 +239,11 @@ def images(config: Mapping[str, Any], beats: Beats, split: Split, trainer: Train
     alone = trainer.train("images, pre-training", [everyone], table, together=1)[everyone.name]
     settings = Settings(how["lr"], how["batch"], how["weighted"], how["epochs"], how["patience"])
     members = {
-        (way, record): Member(
+        (way, record): side.member(
             f"images, {record} {way} {split.seed}",
-            side.train,
-            side.validate,
             settings,
             start,
-            seed_of("images", record, split.seed),
+            seed=seed_of("images", record, split.seed),
         )
         for record, side in sides.items()
         for way, start in ((INDIVIDUAL, None), (TUNED, alone.weights))
@@ -341,13 +351,8 @@ def adapted(
         if len(np.unique(beats.label[side.train])) < 2 or not len(side.validate)
     ]
     members = {
-        (way, record): Member(
-            f"{protocol} {record} {way} {outputs} {seed}",
-            side.train,
-            side.validate,
-            settings,
-            start,
-            seed_of(record, seed),
+        (way, record): side.member(
+            f"{protocol} {record} {way} {outputs} {seed}", settings, start, seed=seed_of(record, seed)
         )
         for record, side in sides.items()
         if record not in kept
