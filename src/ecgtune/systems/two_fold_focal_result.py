@@ -26,6 +26,7 @@ from ecgtune.systems.beat_result import (
     table,
 )
 from ecgtune.systems.beat_study import Tried
+from ecgtune.systems.two_fold_focal_infarction import FULL
 from ecgtune.systems.two_fold_focal_paper import BY_CLASS, by_class, class_balanced, implied, overall
 from ecgtune.systems.two_fold_focal_transfer import DIVISIONS, WAYS, Transferred, figures
 
@@ -300,6 +301,12 @@ def _notes(study: Study, transferred: Sequence[Transferred]) -> Iterator[str]:
         yield "DS1 has eight Q beats, and nearly all its F beats in one record: little to learn of either"
     for found in transferred:
         yield _transfer_note(found)
+        if found.data.name == FULL and found.protocol == "grouped-k-fold":
+            has, paper = found.data.subjects.values(), study.config["paper"]["patients"]
+            yield (
+                f"{FULL}: {sum(has)} patients with infarction and {len(has) - sum(has)} healthy; the paper "
+                f"has {paper[0]} and {paper[1]}"
+            )
 
 
 def _paper_notes(study: Study) -> Iterator[str]:
