@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from ecgtune.beats.kachuee import RATE
@@ -108,6 +108,9 @@ def _training(history: Sequence[Mapping[str, Any]], best: int) -> Figure:
         epochs, [row["macro_f1"] for row in history], color=MAIN, label="macro-F1 of five classes, validation"
     )
     left.set(ylabel="two-fold focal loss", yscale="log", title="Training side with dropout and augmentation")
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    left.yaxis.set_minor_formatter(NullFormatter())
     right.set(ylabel="accuracy, macro-F1", title="Dashed: the epoch that is kept")
     for axis in (left, right):
         axis.axvline(best, color="#777777", linewidth=0.8, linestyle="--")
@@ -138,7 +141,7 @@ def _methods(histories: Mapping[str, Sequence[Mapping[str, Any]]], main: str) ->
 
 
 def _class_counts(before: NDArray[np.int64], after: NDArray[np.int64]) -> Figure:
-    figure, (axis,) = panels(6, 3.4)
+    figure, (axis,) = panels(7, 3.4)
     at = np.arange(len(CLASSES))
     for shift, counts, colour, label in (
         (-0.2, before, OTHER, "training beats"),
