@@ -9,20 +9,17 @@ in `ecgtune.training.classical`.
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.results import FILE, Result, save_result
 from ecgtune.files import make_folder, write_whole
-from ecgtune.labels import CLASSES
+from ecgtune.systems.beat_quick import few_records, thinned
 from ecgtune.systems.beat_result import Study, absent, configured_seeds, result_of
-from ecgtune.systems.beat_study import Tell, methods_of, run_methods, seeds_in
-from ecgtune.systems.beat_tables import PROTOCOLS, Divided, records_of
+from ecgtune.systems.beat_study import BASE, Tell, methods_of, run_methods, seeds_in
+from ecgtune.systems.beat_tables import PROTOCOLS, Divided
 from ecgtune.systems.config import load_config
 from ecgtune.systems.ft_cnn_figures import draw_figures
 from ecgtune.systems.ft_cnn_result import figures_of, notes_of
@@ -108,8 +105,8 @@ def reproduce(
                     work,
                     jobs=jobs,
                     tell=tell,
-                    records=_few_records(how, protocol) if quick else None,
-                    thin=partial(_thinned, how["quick"]["every"] if quick else {}),
+                    records=few_records(how["quick"]["records"], protocol) if quick else None,
+                    thin=partial(thinned, how["quick"]["every"]) if quick else _whole,
                     train=asked.get((protocol, seed), ()),
                 )
     study = Study(how, tried, quick)
@@ -146,8 +143,11 @@ def plan(
     for protocol in protocols or PROTOCOLS:
         methods_of(how, protocol, methods)
     headline, ablated, first = how["headline"], how["ablation"]["protocol"], how["seeds"]["full"][0]
+    chosen = set(protocols or PROTOCOLS)
+    # What is tuned under one protocol is trained under another.
+    chosen |= {BASE[protocol] for protocol in chosen & set(BASE)}
     found: Plan = {}
-    for protocol in (name for name in PROTOCOLS if name in (protocols or PROTOCOLS)):
+    for protocol in (name for name in PROTOCOLS if name in chosen):
         for seed in configured_seeds(how) if seeds is None else seeds:
             names: list[str] = []
             if "table" in (parts or PARTS):
@@ -168,8 +168,16 @@ def plan(
 
 
 def ablation_methods(how: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Methods of the ablation as the TOML's are written, the whole one first."""
+    """Methods of the ablation as the TOML's are written, the whole one first.
+
+    Raises
+    ------
+    ModelError
+        Where the TOML's headline is no method.
+    """
     name = how["headline"]
+    if name not in how["methods"]:
+        raise ModelError(f"{NAME}: headline {name!r} is no method; there are {', '.join(how['methods'])}")
     whole = how["methods"][name]
     found = {}
     for what, out in {"": {}, **how["ablation"]["without"]}.items():
@@ -203,19 +211,8 @@ def quick_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return how
 
 
-def _few_records(how: Mapping[str, Any], protocol: str) -> list[str]:
-    """Those of a quick run that a protocol has."""
-    every = records_of(protocol, how["windows"]["database"])
-    return [record for record in how["quick"]["records"] if record in every]
-
-
-def _thinned(every: Mapping[str, int], divided: Divided) -> Divided:
-    """Keep one beat in so many of each class: the same ones on whatever side, under whatever protocol."""
-    if not every:
-        return divided
-    beats = divided.beats
-    kept = beats.sample % np.array([every[name] for name in CLASSES])[beats.label] == 0
-    return replace(divided, rows={side: rows[kept[rows]] for side, rows in divided.rows.items()})
+def _whole(divided: Divided) -> Divided:
+    return divided
 
 
 def _histories(study: Study) -> dict[str, Any]:

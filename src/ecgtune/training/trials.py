@@ -8,10 +8,12 @@ import hashlib
 import io
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -34,6 +36,9 @@ Rows = NDArray[np.int64]
 
 OUTCOME = "outcome.npz"
 WEIGHTS = "best.pt"
+
+DIGITS = 10
+"""Of the hash in a folder's name."""
 
 
 @dataclass(frozen=True)
@@ -222,33 +227,33 @@ def trial_folders(trials: Sequence[Trial], table: WindowTable, folder: Path) -> 
 
 
 def load_outcome(folder: Path) -> Outcome | None:
-    """What a folder keeps; None where its trial is not finished."""
-    path = folder / OUTCOME
-    if not path.exists():
+    """What a folder keeps; None where its trial is not finished, or damaged, so that it is done again."""
+    try:
+        with np.load(io.BytesIO((folder / OUTCOME).read_bytes()), allow_pickle=False) as kept:
+            about = json.loads(str(kept["about"]))
+            return Outcome(
+                predicted=kept["predicted"],
+                probability=kept.get("probability"),
+                history=tuple(about["history"]),
+                best=about["best"],
+                parameters=about["parameters"],
+                seconds=about["seconds"],
+                when=about["when"],
+                folder=folder,
+            )
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error):
         return None
-    with np.load(path, allow_pickle=False) as kept:
-        about = json.loads(str(kept["about"]))
-        return Outcome(
-            predicted=kept["predicted"],
-            probability=kept.get("probability"),
-            history=tuple(about["history"]),
-            best=about["best"],
-            parameters=about["parameters"],
-            seconds=about["seconds"],
-            when=about["when"],
-            folder=folder,
-        )
 
 
 def outcome_hash(outcome: Outcome) -> str:
-    """SHA-256 of the weights that a trial kept; where it kept none, of all it is made from (10 digits)."""
+    """SHA-256 of the weights that a trial kept; where it kept none, of all it is made from."""
     weights = outcome.folder / WEIGHTS
     return file_sha256(weights) if weights.exists() else outcome.folder.name.rpartition("-")[2]
 
 
 def any_finished(folder: Path, name: str) -> bool:
     """Whether a trial of a name is finished, of whatever settings and rows."""
-    return any(folder.glob(f"{_words(name)}-*/{OUTCOME}"))
+    return any(folder.glob(f"{_words(name)}-{'[0-9a-f]' * DIGITS}/{OUTCOME}"))
 
 
 def load_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -289,7 +294,7 @@ def rows_digest(*arrays: NDArray[Any]) -> str:
 
 def named_folder(name: str, facts: Sequence[Any]) -> str:
     """Name of a folder: readable, with a hash of everything that its content depends on."""
-    digest = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:10]
+    digest = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:DIGITS]
     return f"{_words(name)}-{digest}"
 
 
