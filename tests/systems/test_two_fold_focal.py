@@ -173,6 +173,9 @@ def test_what_is_trained_by_default(config: dict[str, Any]) -> None:
     }
     assert set(config["methods"]) == set(METHODS)
     assert plan(config, ["inter-patient"], seeds=[5]) == {("inter-patient", 5): ["two-fold-focal"]}
+    # What is tuned to patients is trained without them first.
+    adapted = plan(config, ["patient-adapted"], seeds=[0])
+    assert list(adapted) == [("inter-patient", 0), ("patient-adapted", 0)]
     assert plan(config, ["inter-patient"], ["three-pairs"]) == {("inter-patient", 0): ["three-pairs"]}
 
 

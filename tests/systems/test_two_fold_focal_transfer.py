@@ -313,11 +313,11 @@ def test_what_is_finished_is_read_and_nothing_else_is(
     method, folder = start
     given = (short(2), made_up(4), "grouped-k-fold", [0], method, folder, folder.parent)
     assert transfer(*given, jobs=1, train=False) is None
-    assert not any_begun(folder.parent, "ptb-10-subjects")
+    assert not any_begun(folder.parent, "ptb-10-subjects", [0, 1])
     first = transfer(*given, jobs=1)
     assert first is not None
-    assert any_begun(folder.parent, "ptb-10-subjects")
-    assert not any_begun(folder.parent, "ptb")
+    assert any_begun(folder.parent, "ptb-10-subjects", [0, 1])
+    assert not any_begun(folder.parent, "ptb-10-subjects", [1])
     # Their weights are not kept.
     assert len(list(folder.parent.glob(f"infarction-*/{WEIGHTS}"))) == 0
     monkeypatch.setattr("ecgtune.training.trials.fit_windows", None)

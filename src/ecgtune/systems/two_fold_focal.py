@@ -20,7 +20,7 @@ from ecgtune.evaluation.results import FILE, Result, save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.systems.beat_quick import few_records, thinned
 from ecgtune.systems.beat_result import Study, absent, configured_seeds
-from ecgtune.systems.beat_study import Tell, Tried, methods_of, run_methods, seeds_in
+from ecgtune.systems.beat_study import BASE, Tell, Tried, methods_of, run_methods, seeds_in
 from ecgtune.systems.beat_tables import PROTOCOLS, Divided
 from ecgtune.systems.config import load_config
 from ecgtune.systems.two_fold_focal_figures import draw_figures
@@ -142,7 +142,12 @@ def plan(
 ) -> Plan:
     """List what is to be trained on mitdb; parameters and errors as of `reproduce`."""
     found: Plan = {}
-    for protocol in protocols or PROTOCOLS:
+    chosen = set(protocols or PROTOCOLS)
+    for protocol in chosen:
+        methods_of(how, protocol, methods)
+    # What is tuned under one protocol is trained under another.
+    chosen |= {BASE[protocol] for protocol in chosen & set(BASE)}
+    for protocol in (name for name in PROTOCOLS if name in chosen):
         usual = list(how["methods"]) if protocol == SPLIT else how["new_patients"]
         names = list(methods_of(how, protocol, methods or usual))
         for seed in configured_seeds(how) if seeds is None else seeds:
@@ -188,7 +193,7 @@ def infarction(
         return []
     found = []
     for name, how in study.config["transfer"]["sets"].items():
-        if name not in asked and not any_begun(work, name):
+        if name not in asked and not any_begun(work, name, how["seeds"]):
             continue
         with clock.part(f"infarction, {name}"):
             data = asked.get(name) or load_set(name, study.config["transfer"])

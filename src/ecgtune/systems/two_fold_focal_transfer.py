@@ -183,9 +183,10 @@ def transfer(
     return Transferred(data, protocol, tuple(seeds), probability, tuple(outcomes), digest)
 
 
-def any_begun(work: Path, name: str) -> bool:
-    """Whether any training on a set is finished."""
-    return any(any_finished(work, f"infarction frozen, {name} {protocol} fold 0") for protocol in DIVISIONS)
+def any_begun(work: Path, name: str, seeds: Sequence[int]) -> bool:
+    """Whether a training on the first fold of a set is finished."""
+    folds = [f"{name} {protocol} fold 0, seed {seed}" for protocol in DIVISIONS for seed in seeds]
+    return any(any_finished(work, f"infarction frozen, {fold}") for fold in folds)
 
 
 def macro_precision(matrix: Any) -> Floats:
