@@ -24,7 +24,10 @@ _TAKES = {
 @app.command()
 def reproduce(
     system: Annotated[
-        str, typer.Argument(help="patient-transfer, two-fold-focal or ft-cnn.", show_default=False)
+        str,
+        typer.Argument(
+            help="patient-transfer, two-fold-focal, ft-cnn or spectrogram-features.", show_default=False
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results.", show_default="runs/SYSTEM")

@@ -10,6 +10,7 @@ SYSTEMS = {
     "patient-transfer": "ecgtune.systems.patient_transfer_study",
     "two-fold-focal": "ecgtune.systems.two_fold_focal",
     "ft-cnn": "ecgtune.systems.ft_cnn",
+    "spectrogram-features": "ecgtune.systems.spectrogram_features",
 }
 """Names of the systems, and the modules whose ``reproduce`` runs them."""
 
