@@ -258,6 +258,8 @@ def load_model(model: str | Path = "default") -> Model:
         raise ModelError(
             f"{model}: no such model; give a folder or one of: {', '.join(list_models()) or 'none ships'}"
         )
+    if (folder / CARD).is_file() and not (folder / ONNX).exists() and _is_of_images(folder / CARD):
+        raise ModelError(f"{folder}: this model labels images: take `ecgtune classify-images`")
     for name in (CARD, ONNX):
         if not (folder / name).is_file():
             raise ModelError(f"{folder}: {name} is missing; a model folder holds {CARD} and {ONNX}")
@@ -273,6 +275,14 @@ def load_model(model: str | Path = "default") -> Model:
             f"{folder / ONNX}: does not belong to its card (SHA-256 differs); export the model again"
         )
     return Model(card, folder, Preprocessing.from_card(card["preprocessing"]))
+
+
+def _is_of_images(path: Path) -> bool:
+    """Whether a card is of an image model, which has a folder of its own kind."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("kind") == "ecg-image")
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def export_model(model: str | Path, out: Path) -> Path:

@@ -26,7 +26,8 @@ def reproduce(
     system: Annotated[
         str,
         typer.Argument(
-            help="patient-transfer, two-fold-focal, ft-cnn or spectrogram-features.", show_default=False
+            help="patient-transfer, two-fold-focal, ft-cnn, spectrogram-features or ecg-image-resnet.",
+            show_default=False,
         ),
     ],
     out: Annotated[
@@ -45,6 +46,9 @@ def reproduce(
     seeds: Annotated[str | None, typer.Option(help="Seeds of the splits, by comma.")] = None,
     parts: Annotated[
         str | None, typer.Option(help="Parts of the study, by comma.", show_default="all")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Images by class, DIR/CLASS/*.jpg, of a system of images.")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML in place of the system's own.", show_default=False)
@@ -73,6 +77,10 @@ def reproduce(
         raise MissingExtraError(str(error.name), "train", "ecgtune reproduce") from error
     given = dict(zip(_TAKES, (patients, protocol, methods, seeds, parts), strict=True))
     options = _options(system, run, {option: text for option, text in given.items() if text is not None})
+    if images is not None:
+        if "images" not in signature(run).parameters:
+            raise typer.BadParameter(f"{system} takes no --images")
+        options["images"] = images
     folder = out or Path("runs") / f"{system}{'-quick' * quick}"
     result = run(
         folder,

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
+from ecgtune.cli.images import IMAGES, train_images
 from ecgtune.cli.shared import Json, app, print_json
 from ecgtune.errors import MissingExtraError
 
 
 @app.command()
 def train(
-    config: Annotated[str, typer.Argument(help="A configuration by name (default), or a TOML file.")],
+    config: Annotated[
+        str, typer.Argument(help="A configuration by name (default), a TOML file, or ecg-image-resnet.")
+    ],
     out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
     data: Annotated[str, typer.Option(help="Database.")] = "mitdb",
     protocol: Annotated[str, typer.Option(help="Evaluation protocol.")] = "inter-patient",
@@ -24,6 +27,24 @@ def train(
     ] = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test side alone.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Two epochs: shows that all works.")] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="ecg-image-resnet: a folder of images, DIR/CLASS/*.jpg.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="ecg-image-resnet: torchvision's name.", show_default="one whose weights are here"),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="ecg-image-resnet: imagenet, random, or a file.", show_default="imagenet"),
+    ] = None,
+    way: Annotated[
+        str | None,
+        typer.Option(
+            help="ecg-image-resnet: linear, frozen, last-block, discriminative or fine-tuned.",
+            show_default="by the number of images",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model, choose its epoch on the validation side, score the test side once.
@@ -33,9 +54,30 @@ def train(
     Where the configuration says for how many epochs to refit (as the default does), the validation side only
     measures. --folds leaves DS1's patients out in turn instead: compare configurations by that.
 
+    Example: ecgtune train ecg-image-resnet --images scans --out runs/scans
+
+    This trains an image model on folders of your own, for `ecgtune classify-images`; options of recordings
+    (--data, --protocol, --folds, --no-test) are not for it.
+
     The run folder holds configuration, split, history, checkpoints, metrics and the model folder; the same
     command goes on where it was interrupted.
     """
+    of_images = {"--images": images, "--network": network, "--weights": weights, "--way": way}
+    if config == IMAGES:
+        of_recordings = {
+            "--data": data != "mitdb",
+            "--protocol": protocol != "inter-patient",
+            "--folds": folds is not None,
+            "--no-test": no_test,
+        }
+        if strange := [option for option, given in of_recordings.items() if given]:
+            raise typer.BadParameter(f"{IMAGES} takes no {strange[0]}; it has {', '.join(of_images)}")
+        if images is None:
+            raise typer.BadParameter(f"{IMAGES} needs --images DIR, which holds a folder for each class")
+        train_images(images, out, network, weights, way, seed, threads, quick, as_json)
+        return
+    if strange := [option for option, given in of_images.items() if given is not None]:
+        raise typer.BadParameter(f"{strange[0]} is for {IMAGES}: ecgtune train {IMAGES} --images DIR")
     try:
         from ecgtune.training.config import load_config, quick_config
         from ecgtune.training.run import cross_validate

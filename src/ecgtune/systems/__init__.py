@@ -11,6 +11,7 @@ SYSTEMS = {
     "two-fold-focal": "ecgtune.systems.two_fold_focal",
     "ft-cnn": "ecgtune.systems.ft_cnn",
     "spectrogram-features": "ecgtune.systems.spectrogram_features",
+    "ecg-image-resnet": "ecgtune.systems.ecg_image_resnet",
 }
 """Names of the systems, and the modules whose ``reproduce`` runs them."""
 

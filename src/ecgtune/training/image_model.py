@@ -1,0 +1,216 @@
+"""An image model is a folder too: ``card.json`` and ``weights.safetensors``; nothing in it is pickled."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import nn
+
+from ecgtune._version import __version__
+from ecgtune.errors import ModelError, OutputError
+from ecgtune.files import make_folder
+from ecgtune.training.image_folders import read_each
+from ecgtune.training.image_networks import ImageInput, build_image_network, read_weights
+from ecgtune.training.image_networks.weights import load_weights
+from ecgtune.training.image_training import PREDICTED_TOGETHER, ImageTable, predict_image_table
+
+KIND = "ecg-image"
+"""What the card of an image model says that it is."""
+
+FORMAT = 1
+CARD, WEIGHTS = "card.json", "weights.safetensors"
+
+_REQUIRED = {
+    "format": int,
+    "network": str,
+    "classes": list,
+    "input": dict,
+    "weights_sha256": str,
+}
+"""What every card holds, and of which type."""
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """A trained image network, ready to predict.
+
+    Parameters
+    ----------
+    card
+        Classes, preprocessing (``input``), network, where its weights began, images it was trained on, what
+        the validation side said, licence.
+    network
+        In evaluation mode.
+    folder
+        Where it was loaded from.
+    """
+
+    card: dict[str, Any]
+    network: nn.Module = field(repr=False)
+    folder: Path
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return tuple(self.card["classes"])
+
+    @property
+    def input(self) -> ImageInput:
+        """Preprocessing of images."""
+        return ImageInput(**{**self.card["input"], **_pairs(self.card["input"])})
+
+
+@dataclass(frozen=True)
+class ImageLabel:
+    """What a model makes of an image.
+
+    Parameters
+    ----------
+    path
+        The file.
+    label
+        Name of the class; None where the file cannot be read.
+    probability
+        By class; empty where the file cannot be read.
+    error
+        Why it cannot be read.
+    """
+
+    path: Path
+    label: str | None
+    probability: dict[str, float]
+    error: str | None = None
+
+
+def save_image_model(network: nn.Module, card: dict[str, Any], how: ImageInput, folder: Path) -> Path:
+    """Write an image model folder, whole or not at all.
+
+    Parameters
+    ----------
+    network
+        Its head has a logit for each of the card's classes.
+    card
+        ``network`` (torchvision's name), ``classes``, and whatever else is worth knowing; kind, format,
+        preprocessing, parameter count and hash are filled in here.
+    how
+        Preprocessing.
+    folder
+        Where to; a model that is there is replaced.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
+    make_folder(folder.parent)
+    content = save({key: value.contiguous() for key, value in network.state_dict().items()})
+    whole = {
+        "kind": KIND,
+        "format": FORMAT,
+        "ecgtune": __version__,
+        **card,
+        "input": asdict(how),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "weights_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+            part = Path(name) / folder.name
+            part.mkdir()
+            (part / WEIGHTS).write_bytes(content)
+            (part / CARD).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+            if folder.exists():
+                folder.rename(Path(name) / "replaced")
+            part.rename(folder)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written: {error.strerror or error}; choose another --out"
+        ) from error
+    return folder
+
+
+def load_image_model(folder: Path) -> ImageModel:
+    """Load an image model from its folder, or from the run folder that holds it.
+
+    Raises
+    ------
+    ModelError
+        Where there is none, it is of another kind, of a newer format, incomplete or damaged.
+    MissingExtraError
+        Where torchvision is not installed.
+    """
+    if not (folder / CARD).is_file() and (folder / "model" / CARD).is_file():
+        folder = folder / "model"
+    card = _read_card(folder)
+    path = folder / WEIGHTS
+    state = read_weights(path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card["weights_sha256"]:
+        raise ModelError(f"{path}: does not belong to its card (SHA-256 differs); train the model again")
+    network = build_image_network(card["network"], classes=len(card["classes"]))
+    load_weights(network, state, str(path))
+    model = ImageModel(card, network, folder)
+    try:
+        _ = model.input
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{folder / CARD}: input: {error}; train the model again") from error
+    return model
+
+
+def classify_images(paths: Sequence[Path], model: ImageModel) -> list[ImageLabel]:
+    """Label image files; one that cannot be read gets the reason in place of a label."""
+    found: list[ImageLabel] = []
+    for at in range(0, len(paths), PREDICTED_TOGETHER):
+        several = paths[at : at + PREDICTED_TOGETHER]
+        images, reasons = read_each(several, model.input)
+        table = ImageTable(images, np.zeros(len(several), dtype=np.int64), model.classes, model.input)
+        probability = predict_image_table(model.network, table)
+        found += [
+            _label(path, row, reason, model.classes)
+            for path, row, reason in zip(several, probability, reasons, strict=True)
+        ]
+    return found
+
+
+def _label(path: Path, row: NDArray[np.float32], reason: str | None, classes: Sequence[str]) -> ImageLabel:
+    if reason is not None:
+        return ImageLabel(path, None, {}, reason)
+    return ImageLabel(
+        path, classes[int(row.argmax())], {name: float(p) for name, p in zip(classes, row, strict=True)}
+    )
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / CARD
+    if not path.is_file():
+        raise ModelError(
+            f"{folder}: no image model there; give a folder that `ecgtune train ecg-image-resnet` made"
+        )
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}; train the model again") from error
+    if not isinstance(card, dict) or card.get("kind") != KIND:
+        raise ModelError(
+            f"{folder}: this model labels heartbeats of recordings, not images; take `ecgtune classify`, "
+            "or a model that `ecgtune train ecg-image-resnet` made"
+        )
+    for name, kind in _REQUIRED.items():
+        if not isinstance(card.get(name), kind):
+            raise ModelError(f"{path}: lacks {name}; train the model again")
+    if card["format"] > FORMAT:
+        raise ModelError(
+            f"{path}: format {card['format']}; this ecgtune reads up to {FORMAT}: upgrade ecgtune"
+        )
+    return card
+
+
+def _pairs(given: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+    """Mean and deviation, which JSON knows as lists."""
+    return {name: tuple(given[name]) for name in ("mean", "std") if name in given}
