@@ -104,4 +104,6 @@ def _methods(study: Study, result: Result) -> Figure:
         axis.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08))
     # Both panels share their rows, so each of them turned the axis over.
     axes[0].set_ylim(count - 0.5, -0.5)
+    for axis in axes[1:]:
+        axis.tick_params(axis="y", length=0)
     return figure
