@@ -16,7 +16,7 @@ from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.splits import Split, make_split
 from ecgtune.systems.beat_tables import records_of
 from ecgtune.training.image_networks import ImageInput, image_weights
-from ecgtune.training.image_training import ImageTable
+from ecgtune.training.image_table import ImageTable
 from ecgtune.training.tables import open_record
 
 Rows = NDArray[np.int64]

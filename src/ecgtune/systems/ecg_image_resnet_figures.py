@@ -51,7 +51,7 @@ def draw_figures(study: Study, strips: Strips | None, folder: Path) -> list[Path
         name = next(iter(study.scans.matrices))
         figures["confusion-scans"] = confusion(
             study.scans.matrices[name],
-            f"{study.scans.folder}, {name}, all repeats",
+            f"{study.scans.folder}, {name}",
             [each.replace("-", "\n") for each in study.scans.found.classes],
         )
     if strips is not None:
@@ -62,6 +62,7 @@ def draw_figures(study: Study, strips: Strips | None, folder: Path) -> list[Path
 def _training(study: Study, protocol: str) -> Figure:
     """Loss, accuracy while learning and validation accuracy of each way at its chosen rate."""
     figure, axes = panels(10.5, 3.9, 3)
+    longest = [len(study.config["paper"][method]["loss_by_epoch"]) for method in (FROZEN, TUNED)]
     columns = ("train_loss", "train_accuracy", "valid_accuracy")
     for method in study.config["methods"]:
         seeds = study.seeds_of(method, protocol)
@@ -69,6 +70,7 @@ def _training(study: Study, protocol: str) -> Figure:
             continue
         chosen = next(iter(seeds.values())).chosen
         epochs = [row["epoch"] for row in chosen.history]
+        longest.append(len(epochs))
         style: dict[str, Any] = {
             "color": COLOURS.get(method, "#222222"),
             "linewidth": 2.0 if method in (FROZEN, TUNED) else 1.2,
@@ -89,6 +91,7 @@ def _training(study: Study, protocol: str) -> Figure:
         axes, ("training loss", "training accuracy, while learning", "validation accuracy"), strict=True
     ):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlim(0.7, max(longest) + 0.3)
         axis.set(xlabel="epoch", ylabel=title)
     axes[0].set_ylim(bottom=0)
     axes[2].sharey(axes[1])

@@ -202,8 +202,10 @@ def _epochs(study: Study, protocol: str) -> tuple[Rows, Table]:
                 rows[row]["paper's loss"] = Figure(paper["loss_by_epoch"][place])
                 rows[row]["paper's accuracy"] = Figure(paper["accuracy_by_epoch"][place])
             labels[row] = f"{method}, epoch {epoch['epoch']}"
-    columns = ("loss", "accuracy", "paper's loss", "paper's accuracy", "validation loss")
-    columns += ("validation accuracy", "seconds")
+    columns = (
+        *("loss", "accuracy", "paper's loss", "paper's accuracy"),
+        *("validation loss", "validation accuracy", "seconds"),
+    )
     there = tuple(column for column in columns if any(column in row for row in rows.values()))
     return rows, Table(f"Epochs at the chosen rate, {protocol}", "way and epoch", labels, there)
 

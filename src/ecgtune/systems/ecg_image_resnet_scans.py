@@ -17,14 +17,10 @@ from sklearn.svm import LinearSVC
 from ecgtune.errors import DataError
 from ecgtune.evaluation.bootstrap import Interval, bootstrap_values
 from ecgtune.training.image_folders import ImageFolder, find_image_folder
+from ecgtune.training.image_heads import train_head
 from ecgtune.training.image_networks import build_image_network, read_images
 from ecgtune.training.image_run import scan_input
-from ecgtune.training.image_training import (
-    ImageOptions,
-    ImageTable,
-    table_features,
-    train_head,
-)
+from ecgtune.training.image_table import ImageTable, table_features
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -141,8 +137,7 @@ def _methods(how: Mapping[str, Any], classes: int) -> dict[str, Fit]:
         return fit
 
     def head(x: Floats, y: Labels, other: Floats, seed: int) -> Labels:
-        options = ImageOptions("frozen", seed=seed, **how["head"])
-        return train_head(x, y, classes, options)(other)
+        return train_head(x, y, classes, seed=seed, **how["head"])(other)
 
     return {
         "logistic regression": fitted(lambda _: LogisticRegression(C=how["C"], max_iter=2000)),

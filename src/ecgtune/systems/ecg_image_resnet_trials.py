@@ -14,14 +14,14 @@ from ecgtune.evaluation.metrics import confusion_matrix
 from ecgtune.files import make_folder, write_whole
 from ecgtune.splits import Split
 from ecgtune.systems.ecg_image_resnet_data import PROTOCOLS, Strips, strip_input
+from ecgtune.training.image_heads import set_head
 from ecgtune.training.image_networks import build_image_network
 from ecgtune.training.image_networks.weights import check_name
+from ecgtune.training.image_table import ImageTable
 from ecgtune.training.image_training import (
     ImageOptions,
-    ImageTable,
     fit_image_network,
     predict_image_table,
-    set_head,
 )
 from ecgtune.training.trials import (
     Outcome,

@@ -19,7 +19,8 @@ from ecgtune.files import make_folder
 from ecgtune.training.image_folders import read_each
 from ecgtune.training.image_networks import ImageInput, build_image_network, read_weights
 from ecgtune.training.image_networks.weights import load_weights
-from ecgtune.training.image_training import PREDICTED_TOGETHER, ImageTable, predict_image_table
+from ecgtune.training.image_table import ImageTable
+from ecgtune.training.image_training import PREDICTED_TOGETHER, predict_image_table
 
 KIND = "ecg-image"
 """What the card of an image model says that it is."""

@@ -13,6 +13,7 @@ from ecgtune.errors import ModelError
 from ecgtune.evaluation.metrics import confusion_matrix
 from ecgtune.files import make_folder
 from ecgtune.training.image_folders import ImageFolder, find_image_folder
+from ecgtune.training.image_heads import set_head
 from ecgtune.training.image_model import save_image_model
 from ecgtune.training.image_networks import (
     ImageInput,
@@ -21,14 +22,12 @@ from ecgtune.training.image_networks import (
     read_images,
 )
 from ecgtune.training.image_networks.weights import IMAGENET, check_name, local_weights
+from ecgtune.training.image_table import ImageTable, table_features
 from ecgtune.training.image_training import (
     WAYS,
     ImageOptions,
-    ImageTable,
     fit_image_network,
     predict_image_table,
-    set_head,
-    table_features,
 )
 
 Tell = Callable[[str], None]

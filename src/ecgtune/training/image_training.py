@@ -1,12 +1,7 @@
-"""Training of image networks in four ways, from the head alone to everything.
-
-A strip may be kept as the signal that it is drawn from: sixteen thousand of them are then small enough to
-travel to every process. They are drawn when they are looked at, in a fraction of a network's time.
-"""
+"""Training of image networks in four ways, from the head alone to everything."""
 
 import json
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -15,25 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from ecgtune.errors import ModelError
 from ecgtune.files import make_folder, write_whole
-from ecgtune.images import StripOptions, draw_strips
 from ecgtune.training.estimator import KeepRun, resume, train_until
+from ecgtune.training.image_heads import head_values, linear_head, set_head
 from ecgtune.training.image_networks import (
     blocks,
-    cached_features,
     data_digest,
-    head_of,
-    image_features,
-    replace_head,
     weights_digest,
 )
-from ecgtune.training.image_networks.preprocessing import Bytes, ImageInput, as_input
+from ecgtune.training.image_table import ImageTable, seen, table_features
 from ecgtune.training.stacked import use_bfloat16
 from ecgtune.training.window_batches import Batches, WindowSet
 
@@ -93,43 +84,6 @@ class ImageOptions:
         for name in ("epochs", "batch"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} {getattr(self, name)} asked for; give 1 or more")
-
-
-@dataclass(frozen=True)
-class ImageTable:
-    """Images in memory, or what they are drawn from.
-
-    Parameters
-    ----------
-    stored
-        Images uint8 [n, height, width, 3], or signals of strips in mV, float32 [n, samples].
-    labels
-        Index of each image's class, int64 [n].
-    classes
-        Names of the classes.
-    how
-        The preprocessing that belongs to the network's weights.
-    strip
-        How signals are drawn; None where images are stored.
-    fs
-        Rate of the signals in Hz.
-    """
-
-    stored: NDArray[Any] = field(repr=False)
-    labels: NDArray[np.int64] = field(repr=False)
-    classes: tuple[str, ...]
-    how: ImageInput
-    strip: StripOptions | None = None
-    fs: float = 0.0
-
-    def draw(self, stored: NDArray[Any]) -> Bytes:
-        """Images of stored rows, uint8 [n, height, width, 3]."""
-        return stored if self.strip is None else draw_strips(stored, self.fs, self.strip)
-
-    @property
-    def drawing(self) -> str:
-        """How images come from what is stored, for keys."""
-        return repr((self.strip, self.fs))
 
 
 @dataclass(frozen=True)
@@ -212,10 +166,10 @@ def fit_image_network(
     spent = 0.0
     stored: NDArray[Any] = table.stored
     module: nn.Module = network
-    see: Callable[[Tensor], Tensor] = partial(_seen, table)
+    see: Callable[[Tensor], Tensor] = partial(seen, table)
     if options.way == "frozen":
         stored, spent = table_features(network, table, features or folder, tell=tell)
-        module, see = _linear_head(network), _as_is
+        module, see = linear_head(network), _as_is
     parts, kept = trained_parts(module, options)
     data = torch.from_numpy(np.ascontiguousarray(stored))
     labels = torch.from_numpy(table.labels)
@@ -244,7 +198,7 @@ def fit_image_network(
     train_until(net, WindowSet(data, labels, torch.from_numpy(_rows(train))), keep, options.epochs)
     net.load_params(f_params=folder / "best.pt")
     if options.way == "frozen":
-        _into_head(network, module)
+        set_head(network, *head_values(module))
     history = [_plain(row) for row in net.history]
     return FittedImages(
         network.eval(),
@@ -265,53 +219,12 @@ def predict_image_table(
         raise ModelError("no images to predict; give at least one")
     logits = _logits(
         network.eval(),
-        partial(_seen, table),
+        partial(seen, table),
         torch.from_numpy(table.stored),
         torch.from_numpy(chosen.astype(np.int64)),
         bfloat16 and use_bfloat16(),
     )
     return np.asarray(logits.softmax(1).numpy())
-
-
-def table_features(
-    network: nn.Module, table: ImageTable, folder: Path, *, tell: Tell = lambda _: None
-) -> tuple[Floats, float]:
-    """What goes into the head for every image of a table, and the seconds that computing it took, once.
-
-    Parameters
-    ----------
-    network
-        Its head plays no part.
-    table
-        The images.
-    folder
-        Keeps the features by what they are made of (see `cached_features`), and the seconds beside them.
-    tell
-        Called with lines of progress.
-    """
-    head, _ = head_of(network)
-    key = {
-        "data": data_digest(table.stored),
-        "drawing": table.drawing,
-        "input": asdict(table.how),
-        "network": type(network).__name__,
-        "weights": _digest_but(network, head),
-    }
-    clock = folder / f"seconds-{data_digest(np.frombuffer(json.dumps(key).encode(), dtype=np.uint8))}.json"
-
-    def compute() -> Floats:
-        began = time.perf_counter()
-        pieces = []
-        for at in range(0, len(table.stored), 1024):
-            drawn = table.draw(table.stored[at : at + 1024])
-            pieces.append(image_features(network, drawn, table.how, batch=PREDICTED_TOGETHER))
-            tell(f"features of {min(at + 1024, len(table.stored)):,} of {len(table.stored):,} images")
-        make_folder(folder)
-        write_whole(clock, json.dumps(time.perf_counter() - began))
-        return np.concatenate(pieces)
-
-    found = cached_features(folder, key, compute)
-    return found, float(json.loads(clock.read_text())) if clock.exists() else 0.0
 
 
 def trained_parts(
@@ -339,11 +252,6 @@ def trained_parts(
         for depth, module in enumerate(reversed(found[len(kept) :]))
     ]
     return parts, kept
-
-
-def _seen(table: ImageTable, stored: Tensor) -> Tensor:
-    """Input of a network for a batch of stored rows."""
-    return as_input(table.draw(stored.numpy()), table.how)
 
 
 def _as_is(stored: Tensor) -> Tensor:
@@ -422,52 +330,13 @@ def _logits(
     network: nn.Module, see: Callable[[Tensor], Tensor], stored: Tensor, rows: Tensor, bfloat16: bool
 ) -> Tensor:
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        return torch.cat([network(see(stored[part])).float() for part in rows.split(PREDICTED_TOGETHER)])
+        return torch.cat(
+            [network(see(stored[part])).float() for part in torch.split(rows, PREDICTED_TOGETHER)]
+        )
 
 
 def _adam(_: Any, *, lr: float, parts: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
     return torch.optim.Adam([dict(part) for part in parts], lr=lr, fused=True)
-
-
-def _linear_head(network: nn.Module) -> nn.Linear:
-    """Head of a network as a layer on pooled features, to which a convolution before the average is equal."""
-    _, head = head_of(network)
-    linear = nn.Linear(head.weight.shape[1], head.weight.shape[0], bias=head.bias is not None)
-    with torch.no_grad():
-        linear.weight.copy_(head.weight.flatten(1))
-        if head.bias is not None:
-            linear.bias.copy_(head.bias)
-    return linear
-
-
-def _into_head(network: nn.Module, linear: nn.Module) -> None:
-    assert isinstance(linear, nn.Linear)
-    set_head(network, linear.weight.detach().numpy(), linear.bias.detach().numpy())
-
-
-def set_head(network: nn.Module, weight: ArrayLike, bias: ArrayLike) -> None:
-    """Put the weights [classes, features] and bias [classes] of a linear model into a network's head.
-
-    The head becomes one of as many classes.
-    """
-    matrix = torch.from_numpy(np.ascontiguousarray(weight, dtype=np.float32))
-    shift = torch.from_numpy(np.ascontiguousarray(bias, dtype=np.float32))
-    if len(head_of(network)[1].weight) != len(matrix):
-        replace_head(network, len(matrix))
-    _, head = head_of(network)
-    assert head.bias is not None
-    with torch.no_grad():
-        head.weight.copy_(matrix.reshape(head.weight.shape))
-        head.bias.copy_(shift)
-
-
-def _digest_but(network: nn.Module, head: str) -> str:
-    arrays = [
-        value.detach().numpy()
-        for name, value in network.state_dict().items()
-        if not name.startswith(f"{head}.")
-    ]
-    return data_digest(*arrays)
 
 
 def _rows(rows: Rows | None) -> NDArray[np.int64]:
@@ -498,37 +367,3 @@ def _plain(row: Any) -> dict[str, Any]:
         **{name: float(row[name]) for name in names if name in row},
         "seconds": row["dur"],
     }
-
-
-def train_head(
-    features: Floats, labels: NDArray[np.int64], classes: int, options: ImageOptions
-) -> Callable[[Floats], NDArray[np.int64]]:
-    """Train a linear head on features in memory, and give what labels others by it; keeps nothing.
-
-    Parameters
-    ----------
-    features
-        float32 [n, features].
-    labels
-        Index of each row's class, int64 [n].
-    classes
-        How many.
-    options
-        Rate, epochs, batch and seed.
-    """
-    x, y = torch.from_numpy(np.ascontiguousarray(features)), torch.from_numpy(labels)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        head = nn.Linear(x.shape[1], classes)
-        optimizer = torch.optim.Adam(head.parameters(), lr=options.lr)
-        for _ in range(options.epochs):
-            for rows in torch.randperm(len(x)).split(options.batch):
-                optimizer.zero_grad()
-                nn.functional.cross_entropy(head(x[rows]), y[rows]).backward()
-                optimizer.step()
-
-    def label(others: Floats) -> NDArray[np.int64]:
-        with torch.inference_mode():
-            return np.asarray(head(torch.from_numpy(np.ascontiguousarray(others))).argmax(1).numpy())
-
-    return label
