@@ -25,7 +25,7 @@ from ecgtune.systems.spectrogram_features import (
     reproduce,
 )
 from ecgtune.systems.spectrogram_features_data import Instances, load_instances
-from ecgtune.systems.spectrogram_features_methods import Method, make_method
+from ecgtune.systems.spectrogram_features_methods import Method, features_of, make_method
 
 Change = Callable[..., Path]
 
@@ -207,15 +207,30 @@ def test_weights_of_another_network(data: Path, config: dict[str, Any]) -> None:
         make_method({**config, "methods": methods}, "mine")
 
 
-def test_another_network_and_layer_describe_images_too(config: dict[str, Any], one_thread: None) -> None:
+def test_another_network_and_layer_describe_images_too(
+    config: dict[str, Any], tmp_path: Path, one_thread: None
+) -> None:
     how = {**config, "image": {**config["image"], "size": 32}}
     how["methods"] = {"paper's": {"network": "densenet161", "weights": "random"}}
     method = make_method(how, "paper's")
     signal = np.random.default_rng(0).normal(size=(2, 512)).astype(np.float32)
-    assert spectrogram_features_methods._features_of_part(method, signal).shape == (2, 2208)
+    assert features_of(method, signal, tmp_path, 1, print).shape == (2, 2208)
     how["methods"] = {"early": {"network": "squeezenet1_1", "weights": "random", "layer": "features.3"}}
     early = make_method(how, "early")
-    assert spectrogram_features_methods._features_of_part(early, signal).shape == (2, 128)
+    assert features_of(early, signal, tmp_path, 1, print).shape == (2, 128)
+
+
+def test_several_processes_find_the_same(
+    config: dict[str, Any], tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {**config, "image": {**config["image"], "size": 32}}
+    how["methods"] = {"small": {"network": "squeezenet1_1", "weights": "random"}}
+    method = make_method(how, "small")
+    signal = np.random.default_rng(0).normal(size=(4, 512)).astype(np.float32)
+    alone = features_of(method, signal, tmp_path / "one", 1, print)
+    monkeypatch.setattr(spectrogram_features_methods, "_IMAGES_TOGETHER", 2)
+    several = features_of(method, signal, tmp_path / "two", 2, print)
+    np.testing.assert_allclose(several, alone, rtol=1e-4, atol=1e-6)
 
 
 def test_a_part_that_is_not_known(tmp_path: Path) -> None:

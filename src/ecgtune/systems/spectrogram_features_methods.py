@@ -1,7 +1,9 @@
 """Ways to describe spectrograms: layers of image networks, and grey levels without a network."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ecgtune.training.image_networks import (
     data_digest,
     image_features,
     image_weights,
+    import_torchvision,
     weights_digest,
 )
 from ecgtune.training.workers import run_all
@@ -119,15 +122,25 @@ def features_of(method: Method, signal: Floats, folder: Path, jobs: int, tell: T
 def _all_features(method: Method, signal: Floats, jobs: int, tell: Tell) -> Floats:
     parts = [signal[at : at + _IMAGES_TOGETHER] for at in range(0, len(signal), _IMAGES_TOGETHER)]
     found: dict[int, Floats] = {}
-    for place, part in run_all(_features_of_part, method, parts, jobs):
+    for place, part in run_all(_features_of_part, pickle.dumps(method), parts, jobs):
         found[place] = part
         tell(f"{method.name}: {len(found)} of {len(parts)} parts of {len(signal):,} images")
     return np.concatenate([found[place] for place in range(len(parts))])
 
 
-def _features_of_part(method: Method, signal: Floats) -> Floats:
+def _features_of_part(packed: bytes, signal: Floats) -> Floats:
     """Draw and describe; a thousand images at a time would be 150 MB."""
+    method = _unpacked(packed)
     return _describe(method, spectrograms(signal, WORKING_RATE, method.image))
+
+
+@lru_cache(maxsize=1)
+def _unpacked(packed: bytes) -> Method:
+    """Unpack what `_all_features` has packed."""
+    # A process that unpacks a network of torchvision imports it as it is, which fails beside some torches.
+    import_torchvision()
+    method: Method = pickle.loads(packed)
+    return method
 
 
 def _describe(method: Method, images: NDArray[np.uint8]) -> Floats:
