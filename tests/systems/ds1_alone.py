@@ -1,10 +1,12 @@
 """Protocols of new patients inside DS1: no test scores DS2."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from ecgtune.splits import protocols
+from ecgtune.systems import beat_study
 from ecgtune.systems.beat_quick import thinned
 from ecgtune.systems.beat_tables import Divided
 
@@ -25,3 +27,16 @@ def inside_ds1(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(protocols, "DS1", TRAINED)
     monkeypatch.setattr(protocols, "DS2", TESTED)
     return [*TRAINED, *TESTED]
+
+
+def cut_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut and divide the windows of a protocol once for all studies, none of which changes them."""
+    real, cut = beat_study.divide, {}
+
+    def divide(how: dict[str, Any], protocol: str, records: Sequence[str], seed: int) -> Divided:
+        key = str(how), protocol, tuple(records), seed
+        if key not in cut:
+            cut[key] = real(how, protocol, records, seed)
+        return cut[key]
+
+    monkeypatch.setattr(beat_study, "divide", divide)

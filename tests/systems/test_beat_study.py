@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ds1_alone import TESTED, few, inside_ds1
+from ds1_alone import TESTED, cut_once, few, inside_ds1
 
 from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
-from ecgtune.systems import beat_study
 from ecgtune.systems.beat_study import Tried, methods_of, run_methods, seeds_in
-from ecgtune.systems.beat_tables import Divided
 from ecgtune.systems.config import load_config
 from ecgtune.training import trial_adaptation, trials
 
@@ -50,23 +48,14 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def cut_once() -> Iterator[None]:
-    """Cut and divide the windows of a protocol once for all tests: none of them changes them."""
+def quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        real, cut = beat_study.divide, {}
-
-        def divide(how: dict[str, Any], protocol: str, records: list[str], seed: int) -> Divided:
-            key = protocol, tuple(records), seed
-            if key not in cut:
-                cut[key] = real(how, protocol, records, seed)
-            return cut[key]
-
-        patch.setattr(beat_study, "divide", divide)
+        cut_once(patch)
         yield
 
 
 @pytest.fixture(scope="module")
-def work(mitdb: Path, cut_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(mitdb: Path, quickly: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both methods, trained on other patients and tuned."""
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
@@ -107,6 +96,12 @@ def test_options_of_a_method_and_of_a_protocol_stand_in_place_of_the_studys():
             "beat-split",
             None,
             "cnn: unknown model 'vgg'; known: ft-cnn",
+        ),
+        (
+            {"methods": {"cnn": {"modell": "cnn"}}},
+            "beat-split",
+            None,
+            "cnn: unknown key 'modell'; known: model",
         ),
         ({"training": {"rate": 1}}, "beat-split", None, "unknown option 'rate'; known: epochs, batch"),
         ({"training": {"gamma": -1}}, "beat-split", None, "gamma -1 asked for; give 0 or more"),

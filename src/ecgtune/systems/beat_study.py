@@ -40,6 +40,10 @@ BASE = {"patient-adapted": "inter-patient"}
 """The protocol whose trained methods another protocol tunes."""
 
 
+METHOD_KEYS = ("model", "arguments", "options", "weighted")
+"""Of a method in a TOML."""
+
+
 @dataclass(frozen=True)
 class Tried:
     """A method under a protocol.
@@ -82,7 +86,7 @@ def methods_of(
     Raises
     ------
     ModelError
-        On an unknown method, protocol, model or option.
+        On an unknown method, protocol, model, option or key.
     """
     if protocol not in PROTOCOLS:
         raise ModelError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
@@ -93,6 +97,8 @@ def methods_of(
     found = {}
     for name in names or every:
         how = every[name]
+        if unknown := [key for key in how if key not in METHOD_KEYS]:
+            raise ModelError(f"{name}: unknown key {unknown[0]!r}; known: {', '.join(METHOD_KEYS)}")
         options = make_options({**config["training"], **how.get("options", {}), **changed})
         found[name] = Method(
             name, how["model"], how.get("arguments", {}), options, weighted=how.get("weighted", False)
@@ -191,7 +197,7 @@ def seeds_in(work: Path) -> list[int]:
 
 
 def matrices(divided: Divided, outcome: Outcome, rows: Rows | None = None) -> dict[str, Matrix]:
-    """Confusion matrix of each test record, over some of the test rows where they are named."""
+    """Confusion matrix of each test record, sorted, over some of the test rows where they are named."""
     beats, tested = divided.beats, divided.rows["test"]
     shown = np.ones(len(tested), dtype=np.bool_) if rows is None else np.isin(tested, rows)
     records = beats.record[tested]
@@ -201,7 +207,7 @@ def matrices(divided: Divided, outcome: Outcome, rows: Rows | None = None) -> di
             outcome.predicted[shown & (records == record)],
             divided.table.classes,
         )
-        for record in map(str, dict.fromkeys(records[shown].tolist()))
+        for record in sorted(set(records[shown].tolist()))
     }
 
 

@@ -183,6 +183,7 @@ def ablation_methods(how: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for what, out in {"": {}, **how["ablation"]["without"]}.items():
         found[f"{name} without {what}" if what else f"{name} whole"] = {
             **whole,
+            **out,
             "arguments": {**whole.get("arguments", {}), **out.get("arguments", {})},
             "options": {
                 **whole.get("options", {}),
