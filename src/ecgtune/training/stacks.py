@@ -3,13 +3,9 @@
 import hashlib
 import io
 import json
-import os
-import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -23,6 +19,7 @@ from ecgtune.files import make_folder, write_whole
 from ecgtune.training.networks.residual_window import ResidualWindow
 from ecgtune.training.stacked import Epoch, Member, Trained, predict_stack, train_stack
 from ecgtune.training.window_augmentation import WindowAugmentation
+from ecgtune.training.workers import run_all
 
 Transform = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Inputs of the network from windows [n, width]; a function of a module, so that it travels to processes."""
@@ -137,10 +134,11 @@ def train_all(
         return found
     # The longest first, so that no process is left with one of them at the end.
     waiting.sort(key=lambda each: -sum(len(m.train) * m.settings.epochs for m in each[0]))
-    for done, (path, trained) in enumerate(_trained(waiting, table, jobs, bfloat16), start=1):
+    tasks = [stack for stack, _ in waiting]
+    for done, (place, trained) in enumerate(run_all(_train, (table, bfloat16), tasks, jobs), start=1):
         if not weights:
             trained = [Trained(t.name, t.history, t.best, np.zeros(0, dtype=np.float32)) for t in trained]
-        _save(trained, path)
+        _save(trained, waiting[place][1])
         found |= {each.name: each for each in trained}
         tell(f"{done} of {len(waiting)} stacks")
     return found
@@ -228,57 +226,8 @@ def make_stacks(members: Iterable[Member], together: int | None = None) -> list[
     return stacks
 
 
-def _trained(
-    waiting: Sequence[tuple[list[Member], Path]], table: Windows, jobs: int, bfloat16: bool
-) -> Iterator[tuple[Path, list[Trained]]]:
-    """Train stacks, and yield each with the path of its file when it is finished."""
-    if jobs == 1:
-        threads = torch.get_num_threads()
-        try:
-            _start(table)
-            for stack, path in waiting:
-                yield path, _train(stack, bfloat16)
-        finally:
-            torch.set_num_threads(threads)
-        return
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(table,)
-    )
-    try:
-        futures = {pool.submit(_train, stack, bfloat16): path for stack, path in waiting}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_table: Windows | None = None
-
-
-def _start(table: Windows) -> None:
-    """Make a process ready to train stacks."""
-    global _table
-    _table = table
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-
-
-def _start_worker(table: Windows) -> None:
-    """Make a process of a pool ready."""
-    _start(table)
-    parent = parent_process()
-    assert parent is not None
-
-    def end_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    # A pool's process does not notice by itself that its parent was killed: it would wait for ever.
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-def _train(stack: list[Member], bfloat16: bool) -> list[Trained]:
-    assert _table is not None
+def _train(shared: tuple[Windows, bool], stack: list[Member]) -> list[Trained]:
+    table, bfloat16 = shared
     rows = np.unique(np.concatenate([part for m in stack for part in (m.train, m.validate)]))
 
     def local(wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -287,11 +236,11 @@ def _train(stack: list[Member], bfloat16: bool) -> list[Trained]:
     members = [Member(m.name, local(m.train), local(m.validate), m.settings, m.start, m.seed) for m in stack]
     return train_stack(
         members,
-        _table.inputs(rows),
-        _table.labels[rows],
-        _table.build,
+        table.inputs(rows),
+        table.labels[rows],
+        table.build,
         bfloat16=bfloat16,
-        augmentation=_table.augmentation,
+        augmentation=table.augmentation,
     )
 
 
