@@ -94,7 +94,10 @@ def _training(study: Study, protocol: str) -> Figure:
         axis.set_xlim(0.7, max(longest) + 0.3)
         axis.set(xlabel="epoch", ylabel=title)
     axes[0].set_ylim(bottom=0)
-    axes[2].sharey(axes[1])
+    # The same scale for both accuracies, so that what learning has and what is left of it can be compared.
+    least = min(float(np.min(line.get_ydata())) for axis in axes[1:] for line in axis.lines)
+    for axis in axes[1:]:
+        axis.set_ylim(np.floor(20 * least) / 20, 1.0)
     figure.legend(frameon=False, fontsize=8, ncols=4, loc="outside lower center")
     figure.suptitle(protocol, fontsize=10)
     return figure
