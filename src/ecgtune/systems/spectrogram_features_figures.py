@@ -99,9 +99,9 @@ def _methods(study: Study, result: Result) -> Figure:
         values = {name: result.figures[row]["balanced accuracy"] for name, row in named[protocol].items()}
         bars(axis, values, main=[headline])
         goal = study.config["goals"][protocol]
-        axis.axvline(goal, color="black", linestyle=":", linewidth=1.0, label=f"goal, {goal:g}")
-        axis.set(xlim=(0, 1), xlabel="balanced accuracy", title=protocol)
-        axis.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08))
+        axis.axvline(goal, color="black", linestyle=":", linewidth=1.0)
+        axis.set(xlim=(0, 1), xlabel="balanced accuracy")
+        axis.set_title(f"{protocol} (dotted: goal, {goal:g})", fontsize=9)
     # Both panels share their rows, so each of them turned the axis over.
     axes[0].set_ylim(count - 0.5, -0.5)
     for axis in axes[1:]:
