@@ -59,7 +59,7 @@ def study(mitdb: Path, ds1_alone: None, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("results")
     given: dict[str, Any] = {"quick": True, "jobs": 1, "config": toml(folder)}
     first = reproduce(folder / NAME, protocols=["beat-split"], **given)
-    assert set(first.tables) == {"models", "classes", "ablation"}
+    assert set(first.tables) == {"models", "differences", "classes", "ablation"}
     assert "not measured yet: inter-patient, seed 0: all" in first.notes
     reproduce(folder / NAME, protocols=["patient-adapted"], methods=FEW, **given)
     return folder / NAME
@@ -95,6 +95,19 @@ def test_fifteen_models_stand_beside_the_papers_figures(result: Result) -> None:
             assert figures[f"{class_} F1"].value == pytest.approx(float(f1(matrix)[place]), abs=1e-6)
         assert figures["training"].value > 0
         assert ("parameters" in figures) == (load_config("ft-cnn")["methods"][name]["model"] in NETWORKS)
+
+
+def test_other_models_are_compared_with_ft_cnn_over_the_same_records(result: Result) -> None:
+    rows = result.tables["differences"].rows
+    assert len(rows) == 14
+    assert "ft-cnn" not in rows.values()
+    for row, other in rows.items():
+        ours, theirs = (result.figures[f"{name}, beat-split"] for name in ("ft-cnn", other))
+        figures = result.figures[row]
+        assert figures["accuracy, change"].value == pytest.approx(
+            theirs["accuracy"].value - ours["accuracy"].value, abs=1e-5
+        )
+        assert figures["accuracy, change"].low <= figures["accuracy, change"].high
 
 
 NETWORKS = ("ft-cnn", "cnn", "resnet", "lstm", "gru", "bilstm", "cnn-lstm", "transformer", "ann")

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 
 from ecgtune.evaluation.results import Figure as Value
@@ -16,6 +16,11 @@ from ecgtune.labels import CLASSES
 
 MAIN, OTHER, PAPER = "#c8553d", "#1b6ca8", "#444444"
 """Colours of the system's own method, of the others, and of published figures."""
+
+SHADES = (
+    *("#1b6ca8", "#e0a458", "#5a9367", "#7b5aa6", "#8c6d5a", "#d98cb3", "#777777", "#a9b83d", "#3fb5c4"),
+)
+"""Colours of other curves, all unlike that of the main one."""
 
 CLASS_COLOURS = dict(zip(CLASSES, ("#777777", "#1b6ca8", "#c8553d", "#e0a458", "#5a9367"), strict=True))
 
@@ -64,10 +69,12 @@ def bars(axis: Axes, values: Mapping[str, Value], main: Sequence[str] = ()) -> N
 
 def dots(axis: Axes, rows: Mapping[str, Mapping[str, Value]], colours: Mapping[str, str]) -> None:
     """Draw a row of dots for each label, the first on top; a dot for each name that has a colour."""
-    for name, colour in colours.items():
+    for place, (name, colour) in enumerate(colours.items()):
         found = [row[name].value if name in row else None for row in rows.values()]
         values = [np.nan if value is None else value for value in found]
-        axis.plot(values, np.arange(len(rows)), "o", ms=4.5, color=colour, label=name, clip_on=False)
+        # The first is larger, so that it shows behind another.
+        size = 4.5 if place else 7.5
+        axis.plot(values, np.arange(len(rows)), "o", ms=size, color=colour, label=name, clip_on=False)
     axis.set_yticks(np.arange(len(rows)), list(rows))
     axis.grid(axis="y", linewidth=0.4, color="#dddddd")
     axis.set_axisbelow(True)
@@ -85,9 +92,8 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], main: Sequence[
         Labels whose curves stand out.
     """
     figure, (left, right) = panels(9.5, 3.9, 2)
-    shades = iter(matplotlib.colormaps["viridis"](np.linspace(0.05, 0.9, max(len(histories), 1))))
-    for label, history in histories.items():
-        style: dict[str, Any] = {"color": next(shades), "linewidth": 1.0}
+    for place, (label, history) in enumerate(histories.items()):
+        style: dict[str, Any] = {"color": SHADES[place % len(SHADES)], "linewidth": 1.0}
         if label in main:
             style = {"color": MAIN, "linewidth": 2.0, "zorder": 5}
         epochs = [row["epoch"] for row in history]
@@ -100,9 +106,10 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], main: Sequence[
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_xlabel("epoch")
     left.set(ylabel="training loss", yscale="log")
-    # Plain numbers, between the powers of ten too where these are few.
-    left.yaxis.set_major_formatter(LogFormatter())
-    left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    # Some numbers between the powers of ten, which may be none.
+    left.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    for set_formatter in (left.yaxis.set_major_formatter, left.yaxis.set_minor_formatter):
+        set_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     right.set(ylabel="macro-F1, validation side")
     figure.legend(frameon=False, fontsize=8, ncols=5, loc="outside lower center")
     return figure

@@ -24,6 +24,7 @@ from ecgtune.systems.beat_result import (
     protocol_tables,
     table,
 )
+from ecgtune.systems.beat_study import Tried
 
 SPLIT = "beat-split"
 
@@ -54,6 +55,7 @@ def figures_of(
     tables: dict[str, Table] = {}
     for name, (rows, made) in {
         "models": _models(study, names),
+        "differences": _differences(study, names),
         "classes": _classes(study),
         "ablation": _ablation(study, ablation),
     }.items():
@@ -80,6 +82,28 @@ def _models(study: Study, names: Sequence[str]) -> tuple[Rows, Table]:
             rows[f"{name}, {SPLIT}"][PAPERS] = percent(Figure(value))
     columns = ("accuracy", PAPERS, *CLASS_F1, MACRO, "parameters", "training")
     return rows, table(f"{len(names)} models, {SPLIT}: {SHARES}", "model", rows, labels, columns)
+
+
+def _differences(study: Study, names: Sequence[str]) -> tuple[Rows, Table]:
+    """Other methods less the headline's, over the same records."""
+    name = study.config["headline"]
+    seed = study.config["seeds"]["full"][0]
+    there = study.tried.get((SPLIT, seed), {})
+    others = [other for other in names if other in there and other != name]
+    if name not in there or not others:
+        return {}, Table("", "", {}, ())
+    rows = {f"{other} less {name}": _change(there[other], there[name]) for other in others}
+    labels = {f"{other} less {name}": other for other in others}
+    title = f"Other models less {name}, {SPLIT}, seed {seed}; percentage points, paired over records"
+    return rows, table(title, "model", rows, labels, CHANGES)
+
+
+def _change(other: Tried, reference: Tried) -> Row:
+    """What accuracy and macro-F1 are more than a reference's, in percentage points."""
+    return {
+        column: percent(Figure.of(compare_models(other.matrices, reference.matrices, metric).interval))
+        for column, metric in zip(CHANGES, (accuracy, macro_f1_all), strict=True)
+    }
 
 
 def _classes(study: Study) -> tuple[Rows, Table]:
@@ -117,9 +141,7 @@ def _ablation(study: Study, ablation: Mapping[str, str]) -> tuple[Rows, Table]:
         row = overall(there[name].matrices)
         rows[name] = row | bare(row, CLASS_F1) | cost(there[name])
         if whole is not None and name != whole.method.name:
-            for column, metric in zip(CHANGES, (accuracy, macro_f1_all), strict=True):
-                difference = compare_models(there[name].matrices, whole.matrices, metric)
-                rows[name][column] = percent(Figure.of(difference.interval))
+            rows[name] |= _change(there[name], whole)
     labels = {name: ablation[name] for name in rows}
     if rows:
         paper = how["paper"]
