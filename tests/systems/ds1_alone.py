@@ -7,7 +7,7 @@ import pytest
 
 from ecgtune.splits import protocols
 from ecgtune.systems import beat_study
-from ecgtune.systems.beat_quick import thinned
+from ecgtune.systems.beat_protocols import thinned
 from ecgtune.systems.beat_tables import Divided
 
 TRAINED, TESTED = ("205", "208", "209", "223"), ("119", "203")

@@ -326,7 +326,7 @@ def test_a_mean_of_seeds_is_of_what_all_of_them_have() -> None:
 @pytest.fixture
 def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """What should be refused would run for hours."""
-    monkeypatch.setattr(ft_cnn, "run_methods", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr(ft_cnn, "run_protocols", lambda *_, **__: pytest.fail("it ran"))
 
 
 @pytest.mark.usefixtures("nothing_runs")

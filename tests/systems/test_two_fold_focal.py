@@ -15,7 +15,7 @@ from ecgtune.errors import DataError, ModelError
 from ecgtune.evaluation.results import load_result, load_results
 from ecgtune.labels import CLASSES
 from ecgtune.systems import two_fold_focal
-from ecgtune.systems.beat_quick import thinned
+from ecgtune.systems.beat_protocols import thinned
 from ecgtune.systems.beat_result import Study
 from ecgtune.systems.beat_study import Tried, methods_of
 from ecgtune.systems.beat_tables import Divided, divide

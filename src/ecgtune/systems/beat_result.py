@@ -66,6 +66,15 @@ class Study:
         for methods in self.tried.values():
             yield from methods.values()
 
+    def histories(self) -> dict[str, Any]:
+        """Epochs of every network."""
+        return {
+            f"{method}, {protocol}, seed {seed}": list(each.outcome.history)
+            for (protocol, seed), methods in self.tried.items()
+            for method, each in methods.items()
+            if each.outcome.history
+        }
+
 
 def configured_seeds(config: Mapping[str, Any]) -> list[int]:
     """Seeds of a TOML, those of all methods first."""

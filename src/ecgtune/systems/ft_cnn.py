@@ -9,17 +9,16 @@ in `ecgtune.training.classical`.
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.results import FILE, Result, save_result
 from ecgtune.files import make_folder, write_whole
-from ecgtune.systems.beat_quick import few_records, thinned
+from ecgtune.systems.beat_protocols import Plan, run_protocols
 from ecgtune.systems.beat_result import Study, absent, configured_seeds, result_of
-from ecgtune.systems.beat_study import BASE, Tell, methods_of, run_methods, seeds_in
-from ecgtune.systems.beat_tables import PROTOCOLS, Divided
+from ecgtune.systems.beat_study import BASE, Tell, methods_of
+from ecgtune.systems.beat_tables import PROTOCOLS
 from ecgtune.systems.config import load_config
 from ecgtune.systems.ft_cnn_figures import draw_figures
 from ecgtune.systems.ft_cnn_result import figures_of, notes_of
@@ -29,9 +28,6 @@ NAME = "ft-cnn"
 
 PARTS = ("table", "ablation")
 """Parts of the study: the methods side by side, and FT-CNN without one component or another."""
-
-Plan = dict[tuple[str, int], list[str]]
-"""Names of methods by protocol and seed."""
 
 
 def reproduce(
@@ -88,27 +84,14 @@ def reproduce(
         how = quick_config(how)
     ablation = ablation_methods(how)
     both = {**how, "methods": {**how["methods"], **ablation}}
-    known = {protocol: methods_of(both, protocol) for protocol in PROTOCOLS}
     asked = plan(how, protocols, methods, seeds, parts)
+    # Methods of the ablation are checked before anything is made, too.
+    methods_of(both, how["ablation"]["protocol"])
 
     work = make_work(out, again=again)
     clock = Clock(work)
-    tried = {}
-    for protocol in PROTOCOLS:
-        for seed in dict.fromkeys([*configured_seeds(how), *(seeds or ()), *seeds_in(work)]):
-            with clock.part(f"{protocol}, seed {seed}"):
-                tried[protocol, seed] = run_methods(
-                    both,
-                    known[protocol],
-                    protocol,
-                    seed,
-                    work,
-                    jobs=jobs,
-                    tell=tell,
-                    records=few_records(how["quick"]["records"], protocol) if quick else None,
-                    thin=partial(thinned, how["quick"]["every"]) if quick else _whole,
-                    train=asked.get((protocol, seed), ()),
-                )
+    every = [*configured_seeds(how), *(seeds or ())]
+    tried = run_protocols(both, asked, every, work, clock, quick=quick, jobs=jobs, tell=tell)
     study = Study(how, tried, quick)
 
     labels = dict(zip(ablation, ablation_labels(how), strict=True))
@@ -121,7 +104,7 @@ def reproduce(
     command = command_of(NAME, quick=quick, options=options, jobs=jobs, out=out)
     result = result_of(study, NAME + "-quick" * quick, command, clock.total, figures, tables, notes)
     save_result(result, out / FILE)
-    write_whole(out / "histories.json", json.dumps(_histories(study), indent=1) + "\n")
+    write_whole(out / "histories.json", json.dumps(study.histories(), indent=1) + "\n")
     draw_figures(study, result, make_folder(out / "figures"))
     return result
 
@@ -210,17 +193,3 @@ def quick_config(config: Mapping[str, Any]) -> dict[str, Any]:
         section["per_class"] = quick["per_class"]
     how["seeds"] |= {"full": how["seeds"]["quick"], "headline": how["seeds"]["quick"]}
     return how
-
-
-def _whole(divided: Divided) -> Divided:
-    return divided
-
-
-def _histories(study: Study) -> dict[str, Any]:
-    """Epochs of every network."""
-    return {
-        f"{method}, {protocol}, seed {seed}": list(each.outcome.history)
-        for (protocol, seed), methods in study.tried.items()
-        for method, each in methods.items()
-        if each.outcome.history
-    }

@@ -10,7 +10,6 @@ methods trained in `ecgtune.systems.beat_study`, the network is
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from ecgtune.databases import find_database
 from ecgtune.errors import DataError, ModelError
 from ecgtune.evaluation.results import FILE, Result, save_result
 from ecgtune.files import make_folder, write_whole
-from ecgtune.systems.beat_quick import few_records, thinned
+from ecgtune.systems.beat_protocols import Plan, run_protocols
 from ecgtune.systems.beat_result import Study, absent, configured_seeds
-from ecgtune.systems.beat_study import BASE, Tell, Tried, methods_of, run_methods, seeds_in
-from ecgtune.systems.beat_tables import PROTOCOLS, Divided
+from ecgtune.systems.beat_study import BASE, Tell, Tried, methods_of
+from ecgtune.systems.beat_tables import PROTOCOLS
 from ecgtune.systems.config import load_config
 from ecgtune.systems.two_fold_focal_figures import draw_figures
 from ecgtune.systems.two_fold_focal_infarction import FULL, InfarctionSet, at_hand, load_set
@@ -34,9 +33,6 @@ NAME = "two-fold-focal"
 PARTS = ("mitdb", "transfer")
 """Parts of the study: five classes of beats, then infarction on every set that is at hand. A set of the TOML
 is a part, too."""
-
-Plan = dict[tuple[str, int], list[str]]
-"""Names of methods by protocol and seed."""
 
 
 def reproduce(
@@ -91,7 +87,6 @@ def reproduce(
     how = load_config(NAME, config)
     if quick:
         how = quick_config(how)
-    known = {protocol: methods_of(how, protocol) for protocol in PROTOCOLS}
     asked = plan(how, protocols, methods, seeds)
     # Read first: what is wrong with a set is better known before hours of training.
     sets = {name: load_set(name, how["transfer"]) for name in asked_sets(how, parts)}
@@ -101,23 +96,8 @@ def reproduce(
 
     work = make_work(out, again=again)
     clock = Clock(work)
-    thin = partial(thinned, how["quick"]["every"]) if quick else _whole
-    tried = {}
-    for protocol in PROTOCOLS:
-        for seed in dict.fromkeys([*configured_seeds(how), *(seeds or ()), *seeds_in(work)]):
-            with clock.part(f"{protocol}, seed {seed}"):
-                tried[protocol, seed] = run_methods(
-                    how,
-                    known[protocol],
-                    protocol,
-                    seed,
-                    work,
-                    jobs=jobs,
-                    tell=tell,
-                    records=few_records(how["quick"]["records"], protocol) if quick else None,
-                    thin=thin,
-                    train=asked.get((protocol, seed), ()),
-                )
+    every = [*configured_seeds(how), *(seeds or ())]
+    tried = run_protocols(how, asked, every, work, clock, quick=quick, jobs=jobs, tell=tell)
     study = Study(how, tried, quick)
     transferred = infarction(study, sets, work, clock, jobs=jobs, tell=tell)
 
@@ -129,7 +109,7 @@ def reproduce(
     name = NAME + "-quick" * quick
     result = measured(study, transferred, missing, name=name, command=command, wall_s=clock.total)
     save_result(result, out / FILE)
-    write_whole(out / "histories.json", json.dumps(_histories(study), indent=1) + "\n")
+    write_whole(out / "histories.json", json.dumps(study.histories(), indent=1) + "\n")
     draw_figures(study, result, make_folder(out / "figures"))
     return result
 
@@ -240,10 +220,6 @@ def quick_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return how
 
 
-def _whole(divided: Divided) -> Divided:
-    return divided
-
-
 def _absent_sets(how: Mapping[str, Any], transferred: Sequence[Transferred]) -> list[str]:
     """Say in a note which sets are not measured, and of PTB how to get it."""
     notes = []
@@ -259,13 +235,3 @@ def _absent_sets(how: Mapping[str, Any], transferred: Sequence[Transferred]) -> 
             note += f", the paper's set ({there} here; `ecgtune data get {FULL}` gets them)"
         notes.append(note)
     return notes
-
-
-def _histories(study: Study) -> dict[str, Any]:
-    """Epochs of every network."""
-    return {
-        f"{method}, {protocol}, seed {seed}": list(each.outcome.history)
-        for (protocol, seed), methods in study.tried.items()
-        for method, each in methods.items()
-        if each.outcome.history
-    }
