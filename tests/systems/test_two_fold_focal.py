@@ -3,6 +3,7 @@
 import json
 import shutil
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ds1_alone import TESTED, inside_ds1
 
 from ecgtune.errors import DataError, ModelError
 from ecgtune.evaluation.results import load_result, load_results
@@ -37,8 +39,24 @@ NAME = "two-fold-focal-quick"
 METHODS = ["two-fold-focal", "cross-entropy", "one-focal-loss", "as-published", "three-pairs"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ds1_alone() -> Iterator[None]:
+    """Quick runs are inside DS1 but for the paced beats."""
+    with pytest.MonkeyPatch.context() as patch:
+        records = [*inside_ds1(patch), "217"]
+
+        def inside(name: str, path: Path | None = None) -> dict[str, Any]:
+            how = load_config(name, path)
+            if path is None:
+                how["quick"]["records"] = records
+            return how
+
+        patch.setattr(two_fold_focal, "load_config", inside)
+        yield
+
+
 @pytest.fixture(scope="module")
-def study(mitdb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(mitdb: Path, ds1_alone: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("results") / NAME
     reproduce(out, quick=True, jobs=1)
     return out
@@ -85,7 +103,7 @@ def test_matrices_are_named_as_the_leaderboard_wants_them(study: Path) -> None:
     for protocol in ("inter-patient", "patient-adapted", "patient-adapted, seed 0, untuned"):
         protocol, _, behind = protocol.partition(", ")
         name = f"two-fold-focal, {protocol}, seed 0" + ", untuned" * bool(behind)
-        assert set(matrices[name]) == {"mitdb/213", "mitdb/222"}
+        assert set(matrices[name]) == {f"mitdb/{record}" for record in TESTED}
     infarction = matrices["infarction, ptb-10-subjects, grouped-k-fold, scratch"]
     assert sorted(map(len, infarction.values())) == [2] * 10
     assert sum(np.sum(matrix) for matrix in infarction.values()) == 87
