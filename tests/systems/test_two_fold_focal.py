@@ -33,7 +33,7 @@ from ecgtune.systems.two_fold_focal_figures import sample_beats
 from ecgtune.systems.two_fold_focal_paper import by_class, class_balanced
 from ecgtune.systems.two_fold_focal_result import class_counts
 from ecgtune.training import trials
-from ecgtune.training.trials import Outcome
+from ecgtune.training.outcomes import Outcome
 
 NAME = "two-fold-focal-quick"
 METHODS = ["two-fold-focal", "cross-entropy", "one-focal-loss", "as-published", "three-pairs"]

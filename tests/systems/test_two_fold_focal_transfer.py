@@ -22,15 +22,8 @@ from ecgtune.systems.config import load_config
 from ecgtune.systems.two_fold_focal_infarction import InfarctionSet, at_hand, load_set
 from ecgtune.systems.two_fold_focal_transfer import WAYS, Transferred, any_begun, figures, transfer
 from ecgtune.training.networks.windows import build_window_network
-from ecgtune.training.trials import (
-    WEIGHTS,
-    Method,
-    Outcome,
-    Trial,
-    WindowTable,
-    load_weights,
-    run_trials,
-)
+from ecgtune.training.outcomes import WEIGHTS, Outcome, load_weights
+from ecgtune.training.trials import Method, Trial, WindowTable, run_trials
 from ecgtune.training.window_options import make_options
 
 PATIENTS = {

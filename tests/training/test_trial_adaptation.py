@@ -9,13 +9,14 @@ from small_trials import made_up, network, tree, trial
 
 from ecgtune.errors import ModelError
 from ecgtune.training import trial_adaptation
+from ecgtune.training.outcomes import Outcome, load_weights
 from ecgtune.training.trial_adaptation import (
     Adaptation,
     adaptation_folders,
     replayed,
     run_adaptations,
 )
-from ecgtune.training.trials import Method, Outcome, build_network, load_weights, run_trials
+from ecgtune.training.trials import Method, build_network, run_trials
 from ecgtune.training.window_estimator import predict_windows
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -14,18 +14,15 @@ from small_trials import CLASSES, made_up, network, tree, trial
 
 from ecgtune.errors import ModelError
 from ecgtune.training import trials
-from ecgtune.training.trials import (
-    Method,
+from ecgtune.training.outcomes import (
     Outcome,
-    WindowTable,
     any_finished,
     load_outcome,
     load_weights,
     outcome_hash,
-    run_trials,
     save_outcome,
-    trial_folders,
 )
+from ecgtune.training.trials import Method, WindowTable, run_trials, trial_folders
 from ecgtune.training.window_estimator import predict_windows
 
 pytestmark = pytest.mark.usefixtures("one_thread")

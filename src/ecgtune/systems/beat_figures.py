@@ -44,26 +44,27 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     return paths
 
 
-def bars(axis: Axes, values: Mapping[str, Value], main: Sequence[str] = ()) -> None:
-    """Draw horizontal bars with their intervals, the first on top.
+def points(axis: Axes, values: Mapping[str, Value], main: Sequence[str] = ()) -> None:
+    """Draw a point with its interval for each label, the first on top; the axis need not begin at zero.
 
     Parameters
     ----------
     axis
         Where.
     values
-        By label; an undefined one has no bar.
+        By label; an undefined one has no point.
     main
-        Labels whose bars stand out.
+        Labels that stand out.
     """
-    at = np.arange(len(values))
-    lengths = np.array([np.nan if each.value is None else each.value for each in values.values()])
-    colours = [MAIN if label in main else OTHER for label in values]
-    axis.barh(at, np.nan_to_num(lengths), color=colours, height=0.62)
-    for place, each in enumerate(values.values()):
+    for place, (label, each) in enumerate(values.items()):
+        colour = MAIN if label in main else OTHER
         if each.low is not None and each.high is not None:
-            axis.plot([each.low, each.high], [place, place], color="black", linewidth=0.9)
-    axis.set_yticks(at, list(values))
+            axis.plot([each.low, each.high], [place, place], color=colour, linewidth=1.4)
+        if each.value is not None:
+            axis.plot(each.value, place, "o", ms=6.5, color=colour)
+    axis.set_yticks(np.arange(len(values)), list(values))
+    axis.grid(axis="y", linewidth=0.4, color="#dddddd")
+    axis.set_axisbelow(True)
     axis.invert_yaxis()
 
 

@@ -1,6 +1,6 @@
 """Figures of a system of beats as a result of the store: what `two-fold-focal` and `ft-cnn` report alike."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,11 @@ from ecgtune.databases import patient_of
 from ecgtune.evaluation.bootstrap import bootstrap, by_patient, of_class
 from ecgtune.evaluation.headline import headline, headline_mean
 from ecgtune.evaluation.metrics import accuracy, f1, macro_f1
-from ecgtune.evaluation.provenance import code_version, data_used, machine_class, now
-from ecgtune.evaluation.results import Division, Figure, Result, Scoring, Table, plain_matrices
+from ecgtune.evaluation.results import Figure, Result, Table
 from ecgtune.labels import CLASSES
 from ecgtune.systems.beat_study import BASE, Matrix, Tried
+from ecgtune.systems.scored import of_records, stored
 from ecgtune.training.measured import DOMINANT
-from ecgtune.training.trials import outcome_hash
 
 Row = dict[str, Figure]
 Rows = dict[str, Row]
@@ -60,11 +59,6 @@ class Study:
             if where == protocol and method in methods
         }
         return dict(sorted(found.items(), key=lambda each: (each[0] not in own, each[0])))
-
-    def every(self) -> Iterator[Tried]:
-        """All that is measured."""
-        for methods in self.tried.values():
-            yield from methods.values()
 
     def histories(self) -> dict[str, Any]:
         """Epochs of every network."""
@@ -323,43 +317,28 @@ def result_of(
     figures, tables, notes
         Of the result.
     """
-    splits = {where: next(iter(methods.values())).split for where, methods in study.tried.items() if methods}
-    keys = {key for split in splits.values() for side, _ in split.sides() for key in split.records(side)}
     database = study.config["windows"]["database"]
-    scorings = [
-        Scoring(each.outcome.when, each.split.protocol, each.split.hash, outcome_hash(each.outcome))
-        for each in study.every()
-    ]
+    facts = stored(study.tried, database)
+    facts["matrices"] |= {
+        f"{method}, {protocol}, seed {seed}, untuned": of_records(tried.untuned, database)
+        for (protocol, seed), methods in study.tried.items()
+        for method, tried in methods.items()
+        if tried.untuned
+    }
     shown = study.seeds_of(study.config["headline"], "beat-split")
-    protocols = list(dict.fromkeys(protocol for protocol, _ in splits))
+    measured = [where for where, methods in study.tried.items() if methods]
+    protocols = list(dict.fromkeys(protocol for protocol, _ in measured))
     return Result(
         name=name,
         title=study.config["title"],
-        created=now().date(),
         command=command,
         protocol=f"{', '.join(protocols)}; each row's name or table says which",
         figures=figures,
-        code=code_version(),
-        machine=machine_class(),
         wall_s=round(wall_s, 1),
         intervals=INTERVALS,
         tables=dict(tables),
-        divisions=tuple(Division(each.protocol, each.seed, each.hash) for each in splits.values()),
-        data=data_used(sorted(keys)),
-        seeds=tuple(sorted({seed for _, seed in splits})),
+        seeds=tuple(sorted({seed for _, seed in measured})),
         parameters=next(iter(shown.values())).outcome.parameters if shown else None,
         notes=tuple(notes),
-        scorings=tuple(sorted(scorings, key=lambda each: each.when)),
-        matrices={
-            name: plain_matrices({f"{database}/{record}": matrix for record, matrix in matrices.items()})
-            for name, matrices in _named(study)
-        },
+        **facts,
     )
-
-
-def _named(study: Study) -> Iterator[tuple[str, Matrices]]:
-    for (protocol, seed), methods in study.tried.items():
-        for method, tried in methods.items():
-            yield f"{method}, {protocol}, seed {seed}", tried.matrices
-            if tried.untuned:
-                yield f"{method}, {protocol}, seed {seed}, untuned", tried.untuned

@@ -19,17 +19,10 @@ from ecgtune.errors import ModelError
 from ecgtune.evaluation.metrics import confusion_matrix
 from ecgtune.splits import Split
 from ecgtune.systems.beat_tables import PROTOCOLS, Divided, divide, records_of
+from ecgtune.training.outcomes import Outcome, any_finished, load_outcome
 from ecgtune.training.tables import rows_of
 from ecgtune.training.trial_adaptation import Adaptation, adaptation_folders, replayed, run_adaptations
-from ecgtune.training.trials import (
-    Method,
-    Outcome,
-    Trial,
-    any_finished,
-    load_outcome,
-    run_trials,
-    trial_folders,
-)
+from ecgtune.training.trials import Method, Trial, run_trials, trial_folders
 from ecgtune.training.window_options import make_options
 
 Matrix = NDArray[np.int64]

@@ -28,7 +28,7 @@ from ecgtune.systems.ecg_image_resnet_trials import Tried, methods_of, run_metho
 from ecgtune.systems.work import Clock, command_of, make_work
 from ecgtune.training.image_folders import find_image_folder
 from ecgtune.training.image_run import network_at_hand
-from ecgtune.training.trials import any_finished
+from ecgtune.training.outcomes import any_finished
 
 NAME = "ecg-image-resnet"
 

@@ -9,12 +9,11 @@ import numpy as np
 
 from ecgtune.evaluation.bootstrap import bootstrap, bootstrap_mean, compare_models, pooled
 from ecgtune.evaluation.metrics import accuracy, balanced_accuracy, f1, predictivity, sensitivity
-from ecgtune.evaluation.provenance import code_version, data_used, machine_class, now
-from ecgtune.evaluation.results import Division, Figure, Result, Scoring, Table, plain_matrices
+from ecgtune.evaluation.results import Figure, Result, Table, plain_matrices
 from ecgtune.systems.beat_result import Row, Rows, mean_name, mean_of
 from ecgtune.systems.ecg_image_resnet_scans import Scans
 from ecgtune.systems.ecg_image_resnet_trials import Tried
-from ecgtune.training.trials import outcome_hash
+from ecgtune.systems.scored import stored
 
 INTERVALS = (
     "95 % by bootstrap over records (scans: over images); of a mean of seeds, the least and the largest; "
@@ -312,46 +311,27 @@ def result_of(
     """Put everything into the form of the result store."""
     figures, tables = figures_of(study)
     database = study.config["strips"]["database"]
-    every = [each for methods in study.tried.values() for each in methods.values()]
-    splits = {where: next(iter(methods.values())).split for where, methods in study.tried.items() if methods}
-    keys = {key for split in splits.values() for side, _ in split.sides() for key in split.records(side)}
-    scorings = [
-        Scoring(each.outcome.when, each.split.protocol, each.split.hash, outcome_hash(each.outcome))
-        for each in every
-    ]
-    tuned = [each for each in every if each.method.name == TUNED]
-    matrices: dict[str, Any] = {
-        f"{method}, {protocol}, seed {seed}": plain_matrices(
-            {f"{database}/{record}": matrix for record, matrix in each.matrices.items()}
-        )
-        for (protocol, seed), methods in study.tried.items()
-        for method, each in methods.items()
-    }
+    facts = stored(study.tried, database)
     if study.scans is not None:
-        matrices |= {
+        facts["matrices"] |= {
             f"scans, {method}": plain_matrices({study.scans.folder: matrix})
             for method, matrix in study.scans.matrices.items()
         }
+    tuned = [methods[TUNED] for methods in study.tried.values() if TUNED in methods]
     protocols = study.protocols() + ["repeated cross-validation of scans"] * (study.scans is not None)
     return Result(
         name=name,
         title=study.config["title"],
-        created=now().date(),
         command=command,
         protocol=f"{', '.join(protocols)}; each table says which",
         figures=figures,
-        code=code_version(),
-        machine=machine_class(),
         wall_s=round(wall_s, 1),
         intervals=INTERVALS,
         tables=tables,
-        divisions=tuple(Division(each.protocol, each.seed, each.hash) for each in splits.values()),
-        data=data_used(sorted(keys)),
         seeds=study.seeds(),
         parameters=tuned[0].chosen.parameters if tuned else None,
         notes=tuple(notes),
-        scorings=tuple(sorted(scorings, key=lambda each: each.when)),
-        matrices=matrices,
+        **facts,
     )
 
 

@@ -23,7 +23,7 @@ from ecgtune.training.image_training import (
     fit_image_network,
     predict_image_table,
 )
-from ecgtune.training.trials import (
+from ecgtune.training.outcomes import (
     Outcome,
     load_outcome,
     load_weights,

@@ -12,11 +12,11 @@ from ecgtune.evaluation.results import Result
 from ecgtune.systems.beat_figures import (
     CLASS_COLOURS,
     PAPER,
-    bars,
     confusion,
     curves,
     dots,
     panels,
+    points,
     save_figures,
 )
 from ecgtune.systems.beat_result import MACRO, Study
@@ -69,7 +69,7 @@ def _models(result: Result, name: str) -> Figure:
     papers = {place: row[PAPERS] for place, row in enumerate(rows.values()) if PAPERS in row}
     figure, (left, right) = panels(9.5, 0.28 * len(rows) + 1.4, 2, sharey=True)
     ours = {label: row["accuracy"] for label, row in rows.items()}
-    bars(left, ours, main=[name])
+    points(left, ours, main=[name])
     left.plot(
         np.array([each.value for each in papers.values()], dtype=np.float64),
         list(papers),
@@ -98,7 +98,7 @@ def _ablation(result: Result) -> Figure:
     rows = {label: row for label, row in _rows(result, "ablation").items() if CHANGES[1] in row}
     figure, axes = panels(9.5, 0.32 * len(rows) + 1.0, 2, sharey=True)
     for axis, column, what in zip(axes, CHANGES, ("accuracy", "macro-F1 over five classes"), strict=True):
-        bars(axis, {label: row[column] for label, row in rows.items()}, main=[list(rows)[-1]])
+        points(axis, {label: row[column] for label, row in rows.items()}, main=[list(rows)[-1]])
         axis.axvline(0, color="black", linewidth=0.8)
         axis.set(xlabel=f"change of {what}, percentage points")
     axes[0].set_ylim(len(rows) - 0.5, -0.5)

@@ -9,7 +9,7 @@ from ecgtune.evaluation.bootstrap import pooled
 from ecgtune.evaluation.results import Result
 from ecgtune.images import SpectrogramOptions, spectrograms
 from ecgtune.signals.resample import WORKING_RATE
-from ecgtune.systems.beat_figures import bars, confusion, panels, save_figures
+from ecgtune.systems.beat_figures import confusion, panels, points, save_figures
 from ecgtune.systems.spectrogram_features_data import Instances
 from ecgtune.systems.spectrogram_features_result import Study
 
@@ -97,7 +97,7 @@ def _methods(study: Study, result: Result) -> Figure:
     headline = f"{study.config['headline']}, {study.first:g} s"
     for axis, protocol in zip(axes, protocols, strict=True):
         values = {name: result.figures[row]["balanced accuracy"] for name, row in named[protocol].items()}
-        bars(axis, values, main=[headline])
+        points(axis, values, main=[headline])
         goal = study.config["goals"][protocol]
         axis.axvline(goal, color="black", linestyle=":", linewidth=1.0)
         axis.set(xlim=(0, 1), xlabel="balanced accuracy")

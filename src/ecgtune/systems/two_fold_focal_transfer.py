@@ -27,17 +27,8 @@ from ecgtune.evaluation.metrics import accuracy, balanced_accuracy, confusion_ma
 from ecgtune.evaluation.ranking import auroc
 from ecgtune.splits import make_folds
 from ecgtune.systems.two_fold_focal_infarction import TASK, InfarctionSet
-from ecgtune.training.trials import (
-    WEIGHTS,
-    Method,
-    Outcome,
-    Trial,
-    WindowTable,
-    any_finished,
-    load_outcome,
-    run_trials,
-    trial_folders,
-)
+from ecgtune.training.outcomes import WEIGHTS, Outcome, any_finished, load_outcome
+from ecgtune.training.trials import Method, Trial, WindowTable, run_trials, trial_folders
 from ecgtune.training.window_options import make_options
 
 Floats = NDArray[np.float64]

@@ -16,22 +16,18 @@ from torch import nn
 
 from ecgtune.files import make_folder
 from ecgtune.training.classical import fit_classical, predict_classical
-from ecgtune.training.trials import (
-    Method,
+from ecgtune.training.outcomes import (
     Outcome,
     Rows,
-    WindowTable,
-    build_network,
-    load_outcome,
+    finish_all,
     load_weights,
     named_folder,
     rows_digest,
     save_outcome,
-    table_digest,
 )
+from ecgtune.training.trials import Method, WindowTable, build_network, table_digest
 from ecgtune.training.window_estimator import fit_windows, predict_windows
 from ecgtune.training.window_options import WindowOptions
-from ecgtune.training.workers import run_all
 
 
 @dataclass(frozen=True)
@@ -94,15 +90,7 @@ def run_adaptations(
     of all tested records, one after the other; `Outcome.seconds` are those of all tunings.
     """
     folders = adaptation_folders(adaptations, table, folder)
-    found = {place: load_outcome(path) for place, path in enumerate(folders)}
-    waiting = [place for place, outcome in found.items() if outcome is None]
-    tasks = [(adaptations[place], folders[place]) for place in waiting]
-    for done, (at, _) in enumerate(run_all(_run, table, tasks, jobs), start=1):
-        place = waiting[at]
-        outcome = found[place] = load_outcome(folders[place])
-        assert outcome is not None
-        tell(f"{adaptations[place].name}: {outcome.seconds:.0f} s ({done} of {len(tasks)})")
-    return [outcome for _, outcome in sorted(found.items()) if outcome is not None]
+    return finish_all(_run, table, adaptations, folders, jobs=jobs, tell=tell)
 
 
 def adaptation_folders(adaptations: Sequence[Adaptation], table: WindowTable, folder: Path) -> list[Path]:
