@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import edfio
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 FS = 360
@@ -100,7 +100,6 @@ def _store_variable_segments(folder: Path) -> Stored:
 
 
 def _store_edf(folder: Path) -> Stored:
-    edfio = pytest.importorskip("edfio")
     signal = wave(FS * 5)
     signals = [
         edfio.EdfSignal(signal[:, i] * 1000, FS, label=f"ECG {name}", physical_dimension="uV")

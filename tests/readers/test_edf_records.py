@@ -4,21 +4,20 @@ import sys
 from datetime import date, datetime, time
 from pathlib import Path
 
+import edfio
 import numpy as np
 import pytest
 
 from ecgtune.errors import MissingExtraError, RecordError
 from ecgtune.readers import read_record
 
-edfio = pytest.importorskip("edfio")
 
-
-def signal(label: str, fs: int = 250, unit: str = "mV", seconds: int = 4) -> "edfio.EdfSignal":
+def signal(label: str, fs: int = 250, unit: str = "mV", seconds: int = 4) -> edfio.EdfSignal:
     data = np.sin(np.arange(fs * seconds) / 9)
     return edfio.EdfSignal(data, fs, label=label, physical_dimension=unit, physical_range=(-2, 2))
 
 
-def written(folder: Path, *signals: "edfio.EdfSignal", **options: object) -> Path:
+def written(folder: Path, *signals: edfio.EdfSignal, **options: object) -> Path:
     edfio.Edf(signals, **options).write(folder / "rec.edf")
     return folder / "rec.edf"
 
