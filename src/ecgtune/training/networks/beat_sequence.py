@@ -110,7 +110,15 @@ class BeatSequence(nn.Module):
         rhythm
             [batch, beats, features].
         """
-        encoded = self.encoder(beats.flatten(0, 1)).unflatten(0, beats.shape[:2])
+        return self.decide(self.encode(beats), rhythm)
+
+    def encode(self, beats: Tensor) -> Tensor:
+        """Vectors [batch, beats, size] of beats [batch, beats, channels, width], each by itself."""
+        encoded: Tensor = self.encoder(beats.flatten(0, 1)).unflatten(0, beats.shape[:2])
+        return encoded
+
+    def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
+        """Logits [batch, beats, classes] of vectors [batch, beats, size] and RR features."""
         seen = torch.cat([torch.tanh(self.summary(encoded)), rhythm], 2)
         hidden = torch.relu(self.enter(seen.transpose(1, 2)))
         for step, norm in zip(self.steps, self.norms, strict=True):

@@ -1,0 +1,21 @@
+"""Explanations of labels: which samples of a beat, and which RR features, a class's logit comes from."""
+
+from ecgtune.explain.attribution import Attribution, explain
+from ecgtune.explain.baselines import BASELINES
+from ecgtune.explain.load import subject_of
+from ecgtune.explain.methods import METHODS
+from ecgtune.explain.subject import BeatSubject, Examples, Reading, Subject, concatenate, logits_of
+
+__all__ = [
+    "BASELINES",
+    "METHODS",
+    "Attribution",
+    "BeatSubject",
+    "Examples",
+    "Reading",
+    "Subject",
+    "concatenate",
+    "explain",
+    "logits_of",
+    "subject_of",
+]

@@ -1,0 +1,123 @@
+"""Methods of attribution by name, all of them captum's, over the single-example view of a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecgtune.errors import MissingExtraError
+from ecgtune.explain.subject import Examples, Subject, context_of, inputs_of
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+EVALUATED_TOGETHER = 1024
+"""Inputs that go through the network in one step."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a method: classes int64 [n], baseline of signal and RR features, steps."""
+
+    method: str
+    target: Ints = field(repr=False)
+    baseline: tuple[Floats, Floats | None] | None = field(repr=False)
+    steps: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """Contributions: values float32 like the signal, RR features [n, features], deltas [n]."""
+
+    values: Floats
+    rhythm: Floats | None = None
+    delta: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A few examples as tensors, small enough for one step."""
+
+    inputs: tuple[Tensor, ...]
+    context: tuple[Tensor, ...]
+    target: Tensor
+    baselines: tuple[Tensor, ...]
+
+
+def attribute(subject: Subject, examples: Examples, asked: Asked) -> Found:
+    """Run a method over examples, piece by piece."""
+    method = METHODS[asked.method]
+    size = max(1, EVALUATED_TOGETHER // method.evaluations(asked.steps))
+    found = []
+    for at in range(0, len(examples), size):
+        own = slice(at, at + size)
+        some = examples.select(own)
+        baselines: tuple[Tensor, ...] = ()
+        if asked.baseline is not None:
+            parts = [part[own] for part in asked.baseline if part is not None]
+            baselines = tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
+        piece = Piece(inputs_of(some), context_of(some), torch.from_numpy(asked.target[own]), baselines)
+        found.append(method.run(subject, piece, asked.steps))
+
+    def joined(name: str) -> Floats | None:
+        parts = [getattr(each, name) for each in found]
+        return None if parts[0] is None else np.concatenate(parts)
+
+    values = joined("values")
+    assert values is not None
+    return Found(values, joined("rhythm"), joined("delta"))
+
+
+def _integrated_gradients(subject: Subject, piece: Piece, steps: int) -> Found:
+    """Sundararajan et al. 2017 (arXiv:1703.01365), by Gauss and Legendre's nodes."""
+    method = captum_attr().IntegratedGradients(subject.module)
+    parts, delta = method.attribute(
+        piece.inputs,
+        baselines=piece.baselines,
+        target=piece.target,
+        additional_forward_args=piece.context or None,
+        n_steps=steps,
+        return_convergence_delta=True,
+    )
+    return Found(*_plain(parts), delta=delta.detach().numpy().astype(np.float32))
+
+
+def _plain(parts: tuple[Tensor, ...]) -> tuple[Floats, Floats | None]:
+    values = [part.detach().numpy().astype(np.float32) for part in parts]
+    return values[0], values[1] if len(values) > 1 else None
+
+
+def captum_attr() -> Any:
+    """Import captum's methods.
+
+    Raises
+    ------
+    MissingExtraError
+        Where captum is not installed.
+    """
+    try:
+        import captum.attr
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", "explaining a model") from error
+    return captum.attr
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: how it runs, whether it compares with a baseline, evaluations of each example."""
+
+    run: Callable[[Subject, Piece, int], Found]
+    needs_baseline: bool
+    evaluations: Callable[[int], int]
+
+
+METHODS: dict[str, Method] = {
+    "integrated-gradients": Method(_integrated_gradients, True, lambda steps: steps),
+}
+"""Every method."""
+
+__all__ = ["METHODS", "Asked", "Found", "Method", "attribute", "captum_attr"]

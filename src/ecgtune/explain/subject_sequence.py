@@ -1,0 +1,301 @@
+"""Sequence models of beats, the default one among them, seen one beat at a time.
+
+The explained beat's own window and RR features are what is attributed. The typical beat beside it, and what
+the network has made of the neighbours, are computed once and stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ecgtune.beats import Preprocessing, annotated_beats, stream_windows
+from ecgtune.errors import RecordError
+from ecgtune.explain.baselines import BASELINES
+from ecgtune.explain.layers import last_convolution
+from ecgtune.explain.subject import Examples, Floats, Ints, Reading
+from ecgtune.labels import CLASSES
+from ecgtune.model import preferred_leads
+from ecgtune.record import Annotations, Record
+from ecgtune.signals.resample import WORKING_RATE, check_rate, to_native
+from ecgtune.signals.stream import choose_leads, probe
+
+ENCODED_TOGETHER = 1024
+"""Beats that are encoded in one step."""
+
+
+class SequenceNetwork(nn.Module):
+    """What the network of a sequence model has; `ecgtune.training.networks.BeatSequence` is one."""
+
+    reach: int
+
+    def encode(self, beats: Tensor) -> Tensor:
+        """Vectors [batch, beats, size] of beats [batch, beats, channels, width], each by itself."""
+        raise NotImplementedError
+
+    def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
+        """Logits [batch, beats, classes] of vectors and RR features [batch, beats, features]."""
+        raise NotImplementedError
+
+
+class OneBeat(nn.Module):
+    """One beat's logits as a function of its own window and RR features alone.
+
+    Parameters
+    ----------
+    network
+        See `SequenceNetwork`.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        signal: Tensor,
+        rhythm: Tensor,
+        typical: Tensor,
+        encoded: Tensor,
+        rhythms: Tensor,
+        sides: Tensor,
+    ) -> Tensor:
+        """Logits [n, classes].
+
+        Parameters
+        ----------
+        signal
+            The beat's own window, [n, leads, width].
+        rhythm
+            Its RR features, [n, features].
+        typical
+            Its typical beat, [n, leads, width].
+        encoded, rhythms
+            Vectors and RR features of the beats around, [n, 2 reach + 1, ...], its own in the middle.
+        sides
+            How many beats the recording has before and after, at most ``reach``, int64 [n, 2]: near its
+            ends the network sees fewer.
+        """
+        own = self.network.encode(torch.cat([signal, typical], 1).unsqueeze(1))  # type: ignore[operator]
+        middle = encoded.shape[1] // 2
+        encoded = torch.cat([encoded[:, :middle], own, encoded[:, middle + 1 :]], 1)
+        rhythms = torch.cat([rhythms[:, :middle], rhythm.unsqueeze(1), rhythms[:, middle + 1 :]], 1)
+        kinds, which = torch.unique(sides, dim=0, return_inverse=True)
+        if len(kinds) == 1:
+            return self._decide(encoded, rhythms, kinds[0], middle)
+        rows = [torch.nonzero(which == kind).flatten() for kind in range(len(kinds))]
+        parts = [
+            self._decide(encoded[own_rows], rhythms[own_rows], kind, middle)
+            for kind, own_rows in zip(kinds, rows, strict=True)
+        ]
+        order = torch.argsort(torch.cat(rows))
+        return torch.cat(parts)[order]
+
+    def _decide(self, encoded: Tensor, rhythms: Tensor, sides: Tensor, middle: int) -> Tensor:
+        before, after = sides.tolist()
+        seen = slice(middle - before, middle + after + 1)
+        logits: Tensor = self.network.decide(encoded[:, seen], rhythms[:, seen])  # type: ignore[operator]
+        return logits[:, before]
+
+
+@dataclass(frozen=True)
+class SequenceSubject:
+    """A sequence model of beats.
+
+    Parameters
+    ----------
+    name
+        Name and version.
+    network
+        In evaluation mode; see `SequenceNetwork`.
+    preprocessing
+        Of the model's card.
+    trained_on
+        Patients that it was trained on.
+    """
+
+    name: str
+    network: nn.Module = field(repr=False)
+    preprocessing: Preprocessing = field(repr=False)
+    trained_on: frozenset[str] = field(default=frozenset(), repr=False)
+    classes: tuple[str, ...] = CLASSES
+    baselines: tuple[str, ...] = BASELINES
+
+    @property
+    def fs(self) -> float:
+        """Samples of a window per second."""
+        return float(self.preprocessing.rate)
+
+    @property
+    def before(self) -> int:
+        """Samples of a window before the fiducial."""
+        return self.preprocessing.before
+
+    @property
+    def width(self) -> int:
+        """Samples of a window."""
+        return self.preprocessing.width
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """A name for each lead that the network reads."""
+        return tuple(f"lead {i + 1}" for i in range(self.preprocessing.leads))
+
+    @property
+    def rhythm_features(self) -> tuple[str, ...]:
+        """Names of the RR features."""
+        return self.preprocessing.rhythm_features
+
+    @property
+    def module(self) -> nn.Module:
+        """See `OneBeat`."""
+        return OneBeat(self.network).eval()
+
+    @property
+    def convolution(self) -> nn.Module | None:
+        """The last convolution that a beat's window goes through."""
+        how = self.preprocessing
+        beats = torch.zeros(1, 1, how.channels, how.width)
+        return last_convolution(self.network, self.network.encode, beats)  # type: ignore[arg-type]
+
+    def with_network(self, network: nn.Module) -> "SequenceSubject":
+        """Return the same with another network."""
+        return replace(self, network=network.eval())
+
+    def read(
+        self,
+        record: Record,
+        annotations: Annotations | None = None,
+        *,
+        leads: Sequence[str | int] | None = None,
+        database: str = "",
+    ) -> Reading:
+        """Cut and prepare all beats of a recording; see `BeatSubject.read`."""
+        how = self.preprocessing
+        check_rate(record)
+        asked = choose_leads(record, leads)
+        usable = probe(record, asked)
+        if not usable:
+            names = ", ".join(record.leads[i] for i in asked)
+            raise RecordError(
+                f"{record.name}: no signal in lead {names} (flat or missing); choose another lead"
+            )
+        read = preferred_leads(record, usable, how.leads)
+        if annotations is None:
+            at, windows, readable = _detected(record, usable, [usable.index(lead) for lead in read], how)
+            sample = np.minimum(to_native(at, record.fs), record.n_samples - 1)
+            label = np.full(len(at), -1, dtype=np.int64)
+        else:
+            table = annotated_beats(record, annotations, read, how)
+            at, windows, sample = table.at, table.windows, table.sample
+            label, readable = table.label.astype(np.int64), np.ones(len(at), dtype=np.bool_)
+        signal, rhythm = how.inputs(windows, at)
+        return Reading(
+            database,
+            record.name,
+            record.patient,
+            record.fs,
+            tuple(record.leads[i] for i in read),
+            sample,
+            label,
+            signal,
+            *_units(windows, signal[:, : how.leads]),
+            rhythm,
+            rr_seconds(at / WORKING_RATE),
+            readable,
+        )
+
+    def probability(self, reading: Reading) -> Floats:
+        """Probabilities of all beats of a recording, float32 [n, classes]."""
+        encoded, rhythm = self._encode(reading.signal), torch.from_numpy(_rhythm(reading))
+        n, reach, length = len(reading), self._reach, ENCODED_TOGETHER
+        parts = []
+        with torch.inference_mode():
+            for begin in range(0, n, length):
+                low, high = max(0, begin - reach), min(n, begin + length + reach)
+                logits = self.network.decide(encoded[None, low:high], rhythm[None, low:high])[0]  # type: ignore[operator]
+                parts.append(logits[begin - low : begin - low + length].softmax(1).numpy())
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), dtype=np.float32)
+
+    def examples(self, reading: Reading, rows: NDArray[np.integer] | None = None) -> Examples:
+        """Some beats of a recording as examples."""
+        chosen = np.arange(len(reading)) if rows is None else np.asarray(rows, dtype=np.int64)
+        n, reach, leads = len(reading), self._reach, self.preprocessing.leads
+        around = chosen[:, np.newaxis] + np.arange(-reach, reach + 1)
+        inside = np.clip(around, 0, max(n - 1, 0))
+        # Only what the chosen beats see is encoded: of a day's recording that is little.
+        seen, place = np.unique(inside, return_inverse=True)
+        encoded = self._encode(reading.signal[seen]).numpy()[place.reshape(inside.shape)]
+        sides = np.stack([np.minimum(chosen, reach), np.minimum(n - 1 - chosen, reach)], axis=1)
+        signal, rhythm = reading.signal[chosen], _rhythm(reading)
+        usual = np.median(rhythm, axis=0).astype(np.float32)
+        count = len(chosen)
+        names = [*reading.leads, *["-"] * (leads - len(reading.leads))]
+        return Examples(
+            signal=signal[:, :leads],
+            rhythm=rhythm[chosen],
+            context=(signal[:, leads:], encoded, rhythm[inside], sides.astype(np.int64)),
+            typical=signal[:, leads:],
+            typical_rhythm=np.tile(usual, (count, 1)),
+            scale=reading.scale[chosen],
+            offset=reading.offset[chosen],
+            leads=np.tile(np.array(names, dtype=np.str_), (count, 1)),
+            rr=reading.rr[chosen],
+            label=reading.label[chosen],
+            database=np.full(count, reading.database),
+            record=np.full(count, reading.record),
+            sample=reading.sample[chosen],
+            fs=np.full(count, reading.fs),
+        )
+
+    @property
+    def _reach(self) -> int:
+        return int(self.network.reach)  # type: ignore[arg-type]
+
+    def _encode(self, signal: Floats) -> Tensor:
+        beats = torch.from_numpy(np.ascontiguousarray(signal))
+        with torch.inference_mode():
+            parts = [
+                self.network.encode(beats[None, at : at + ENCODED_TOGETHER])[0]  # type: ignore[operator]
+                for at in range(0, len(beats), ENCODED_TOGETHER)
+            ]
+        return torch.cat(parts)
+
+
+def rr_seconds(times: NDArray[np.floating]) -> Floats:
+    """Seconds before and after each beat, float32 [n, 2]; NaN at the ends."""
+    rr = np.diff(np.asarray(times, dtype=np.float64))
+    missing = [np.nan] if len(times) else []
+    return np.stack([np.r_[missing, rr], np.r_[rr, missing]], axis=1).astype(np.float32)
+
+
+def _rhythm(reading: Reading) -> Floats:
+    assert reading.rhythm is not None  # A sequence model always has RR features.
+    return reading.rhythm
+
+
+def _detected(
+    record: Record, usable: Sequence[int], cut: Sequence[int], how: Preprocessing
+) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+    """Positions, windows and readability of the beats that the detector finds."""
+    found = [(block.lost, at, windows) for block, at, windows in stream_windows(record, usable, cut, how)]
+    at = np.concatenate([each[1] for each in found])
+    if not len(at):
+        raise RecordError(f"{record.name}: no beats found in {record.duration:.0f} s; is this an ECG?")
+    lost: NDArray[np.bool_] = np.asarray(np.concatenate([each[0] for each in found], axis=1).all(axis=0))
+    readable = ~lost[np.minimum(at // WORKING_RATE, len(lost) - 1)]
+    return at, np.concatenate([each[2] for each in found]), readable
+
+
+def _units(windows: Floats, scaled: Floats) -> tuple[Floats, Floats]:
+    """Scale and offset of each lead from network units back to mV, float32 [n, leads] each.
+
+    Read off the windows themselves, so that whatever preprocessing scales by is met.
+    """
+    span = np.ptp(scaled, axis=2)
+    scale = np.where(span > 0, np.ptp(windows, axis=2) / np.where(span > 0, span, 1), 0)
+    offset = np.median(windows, axis=2) - scale * np.median(scaled, axis=2)
+    return scale.astype(np.float32), offset.astype(np.float32)
