@@ -4,11 +4,13 @@ from ecgtune.explain.attribution import Attribution, explain
 from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.load import subject_of
 from ecgtune.explain.methods import METHODS
+from ecgtune.explain.regions import REGIONS, region_masks, region_shares, regions
 from ecgtune.explain.subject import BeatSubject, Examples, Reading, Subject, concatenate, logits_of
 
 __all__ = [
     "BASELINES",
     "METHODS",
+    "REGIONS",
     "Attribution",
     "BeatSubject",
     "Examples",
@@ -17,5 +19,8 @@ __all__ = [
     "concatenate",
     "explain",
     "logits_of",
+    "region_masks",
+    "region_shares",
+    "regions",
     "subject_of",
 ]

@@ -9,8 +9,8 @@ from ecgtune.explain.subject import Examples
 Floats = NDArray[np.float32]
 
 BASELINES = ("zero", "typical-beat", "noise")
-"""Of beats: the isoelectric line, and a rhythm of no surprise; the recording's median beat and rhythm; noise as
-strong as the signal. Of images, see `ecgtune.explain.subject_images`."""
+"""Of beats: the isoelectric line, and a rhythm without surprise; the recording's median beat and rhythm; noise
+as strong as the signal. Of images, see `ecgtune.explain.subject_images`."""
 
 
 def baseline_of(examples: Examples, name: str, seed: int = 0) -> tuple[Floats, Floats | None]:

@@ -1,5 +1,6 @@
 """Methods of attribution by name, all of them captum's, over the single-example view of a network."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
-from ecgtune.errors import MissingExtraError
+from ecgtune.errors import MissingExtraError, ModelError
 from ecgtune.explain.subject import Examples, Subject, context_of, inputs_of
 
 Floats = NDArray[np.float32]
@@ -86,6 +88,50 @@ def _integrated_gradients(subject: Subject, piece: Piece, steps: int) -> Found:
     return Found(*_plain(parts), delta=delta.detach().numpy().astype(np.float32))
 
 
+def _grad_cam(subject: Subject, piece: Piece, steps: int) -> Found:
+    """Selvaraju et al. 2017 (arXiv:1610.02391) on the last convolution, stretched to the signal's samples."""
+    layer = subject.convolution
+    if layer is None:
+        raise ModelError(
+            f"{subject.name}: its network has no convolution, which grad-cam needs; take integrated-gradients"
+        )
+    attr = captum_attr()
+    weights = attr.LayerGradCam(subject.module, layer).attribute(
+        piece.inputs,
+        target=piece.target,
+        additional_forward_args=piece.context or None,
+        relu_attributions=True,
+    )
+    signal = piece.inputs[0]
+    stretched = F.interpolate(weights, signal.shape[2:], mode="linear" if signal.ndim == 3 else "bilinear")
+    return Found(np.ascontiguousarray(stretched.expand_as(signal).detach().numpy(), dtype=np.float32))
+
+
+def _occlusion(subject: Subject, piece: Piece, steps: int) -> Found:
+    """What the logit loses when a window of the signal, or an RR feature, is replaced by the baseline.
+
+    Zeiler and Fergus 2014 (doi:10.1007/978-3-319-10590-1_53). A window's loss is shared out among its
+    samples; a sample that several windows cover has the mean of its shares.
+    """
+    window, stride = subject.occluded
+    windows, strides = ((window, (1,)), (stride, (1,))) if len(piece.inputs) > 1 else ((window,), (stride,))
+    parts = (
+        captum_attr()
+        .Occlusion(subject.module)
+        .attribute(
+            piece.inputs,
+            sliding_window_shapes=windows,
+            strides=strides,
+            baselines=piece.baselines,
+            target=piece.target,
+            additional_forward_args=piece.context or None,
+            perturbations_per_eval=max(1, EVALUATED_TOGETHER // len(piece.target)),
+        )
+    )
+    values, rhythm = _plain(parts)
+    return Found(values / np.float32(math.prod(window)), rhythm)
+
+
 def _plain(parts: tuple[Tensor, ...]) -> tuple[Floats, Floats | None]:
     values = [part.detach().numpy().astype(np.float32) for part in parts]
     return values[0], values[1] if len(values) > 1 else None
@@ -117,6 +163,8 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "integrated-gradients": Method(_integrated_gradients, True, lambda steps: steps),
+    "grad-cam": Method(_grad_cam, False, lambda _: 1),
+    "occlusion": Method(_occlusion, True, lambda _: 1),
 }
 """Every method."""
 

@@ -197,8 +197,22 @@ class Subject(Protocol):
     def convolution(self) -> nn.Module | None:
         """The last convolution that an example's signal goes through, for Grad-CAM; None without one."""
 
+    @property
+    def occluded(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Shape of the window that occlusion moves over the signal, and its stride."""
+
     def with_network(self, network: nn.Module) -> "Subject":
         """Return the same subject with another network of the same kind: with random weights, for example."""
+
+
+OCCLUDED_S = 0.06
+"""Seconds that occlusion takes away at a time, half a P wave; the next window begins half of it later."""
+
+
+def beat_window(fs: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """`Subject.occluded` of windows at a rate: one lead at a time."""
+    width = max(1, round(OCCLUDED_S * fs))
+    return (1, width), (1, max(1, width // 2))
 
 
 class BeatSubject(Subject, Protocol):

@@ -16,7 +16,7 @@ from ecgtune.beats import Preprocessing, annotated_beats, stream_windows
 from ecgtune.errors import RecordError
 from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
-from ecgtune.explain.subject import Examples, Floats, Ints, Reading
+from ecgtune.explain.subject import Examples, Floats, Ints, Reading, beat_window
 from ecgtune.labels import CLASSES
 from ecgtune.model import preferred_leads
 from ecgtune.record import Annotations, Record
@@ -160,6 +160,11 @@ class SequenceSubject:
         how = self.preprocessing
         beats = torch.zeros(1, 1, how.channels, how.width)
         return last_convolution(self.network, self.network.encode, beats)  # type: ignore[arg-type]
+
+    @property
+    def occluded(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What occlusion takes away at a time."""
+        return beat_window(self.fs)
 
     def with_network(self, network: nn.Module) -> "SequenceSubject":
         """Return the same with another network."""
