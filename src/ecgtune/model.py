@@ -96,6 +96,11 @@ class Model:
         return frozenset(self.card.get("training", {}).get("patients", ()))
 
     @property
+    def temperature(self) -> float:
+        """What the network's logits are divided by; see `temperature_of`."""
+        return temperature_of(self.card)
+
+    @property
     def reach(self) -> int:
         """Beats on either side that the label of one beat depends on."""
         return self.preprocessing.reach_with(int(self.card["reach"]))
@@ -309,6 +314,22 @@ def export_model(model: str | Path, out: Path) -> Path:
     return out
 
 
+def temperature_of(card: dict[str, Any]) -> float:
+    """What a card says that its network's logits are divided by, so that probabilities mean what they say.
+
+    1 where it says nothing. ``model.onnx`` does it already; see `ecgtune.evaluation.calibration`.
+
+    Raises
+    ------
+    ModelError
+        Where it is no number above 0.
+    """
+    given = card.get("temperature", 1.0)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
+        raise ModelError(f"temperature {given!r} in the model's card; give a number above 0")
+    return float(given)
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """Read and check a model card.
 
@@ -334,6 +355,7 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise ModelError(
                 f"{path}: {name} is {card[name]!r:.40}, no {kind.__name__}; train or export the model again"
             )
+    temperature_of(card)
     if tuple(card["classes"]) != CLASSES:
         raise ModelError(f"{path}: classes {card['classes']}; this ecgtune labels {' '.join(CLASSES)}")
     return card

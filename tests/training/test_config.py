@@ -69,6 +69,7 @@ def test_quick_changes_the_number_of_epochs_alone():
         (MINIMAL + "[training]\nepochs = 2.5", r"\[training\] epochs is 2.5"),
         (MINIMAL + "[training]\nrefit = 1", r"\[training\] refit is 1; give a value like True"),
         (MINIMAL + "[training]\nlr = true", r"\[training\] lr is True"),
+        (MINIMAL + "[training]\ntemperature = -0.5", r"\[training\] temperature is -0.5; give 0 or more"),
         (MINIMAL + "[preprocessing]\nband = 40", r"\[preprocessing\] band is 40; give a value like"),
         (MINIMAL + "[preprocessing]\nrate = 250", "250 Hz asked for; this ecgtune works at 128 Hz"),
         ("training = 3\n" + MINIMAL, r"training is 3; write it as a table, \[training\]"),

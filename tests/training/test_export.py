@@ -68,6 +68,30 @@ def inputs(n: int) -> tuple[np.ndarray, np.ndarray]:
     return beats, rng.normal(size=(n, 7)).astype(np.float32)
 
 
+def test_the_exported_softmax_divides_the_logits_by_the_cards_temperature(saved, tmp_path):
+    assert saved.temperature == saved.card["temperature"] == 1
+    tempered = save_model(network(), {**CARD, "temperature": 0.5}, tmp_path / "tempered")
+    assert tempered.temperature == load_model(tempered.folder).temperature == 0.5
+    beats, rhythm = inputs(40)
+    before, after = saved.run(beats, rhythm), tempered.run(beats, rhythm)
+    np.testing.assert_allclose(after, before**2 / (before**2).sum(1, keepdims=True), atol=1e-5)
+    assert abs(after - before).max() > 0.05
+    # The weights stay what was trained.
+    name = "weights.safetensors"
+    assert (tempered.folder / name).read_bytes() == (saved.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, "warm", True, float("inf"), float("nan"), None])
+def test_a_temperature_that_makes_no_sense_is_refused(copy, tmp_path, temperature):
+    with pytest.raises(ModelError, match=r"temperature .* in the model's card; give a number above 0"):
+        save_model(network(), {**CARD, "temperature": temperature}, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    card = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(json.dumps(card | {"temperature": temperature}))
+    with pytest.raises(ModelError, match="give a number above 0"):
+        load_model(copy)
+
+
 @pytest.mark.parametrize("n", [1, 2, 500])
 def test_onnx_and_safetensors_give_what_torch_gives(saved, n):
     beats, rhythm = inputs(n)

@@ -43,6 +43,7 @@ def test_a_run_folder_holds_config_split_history_checkpoints_metrics_and_the_mod
     assert all(0 <= row["macro_f1"] <= 1 for row in history["choose"])
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["best_epoch"] == len(history["refit"])
+    assert 0.05 < metrics["temperature"] < 20
     assert metrics["validate"]["macro_f1"] == max(row["macro_f1"] for row in history["choose"])
     assert list(metrics["test"]["records"]) == [f"mitdb/{record}" for record in SIDES["test"]]
     # Every annotated beat of the test side is scored: 2,532 in mitdb 109.
@@ -55,6 +56,7 @@ def test_a_run_folder_holds_config_split_history_checkpoints_metrics_and_the_mod
     card = load_model(out / "model").card
     assert card["training"]["patients"] == ["mitdb/106", "mitdb/119", "mitdb/208"]
     assert card["metrics"]["inter-patient"] == metrics["test"]
+    assert card["temperature"] == metrics["temperature"]
     assert card["parameters"] < 2000
     assert not list(out.rglob("*.part"))
     assert any("epoch   1  loss" in line for line in lines)
@@ -185,6 +187,13 @@ def test_a_number_of_epochs_to_refit_wins_over_the_best_epoch(tmp_path):
     assert f"up to {model.reach} beats before and after" in model.card["looks_ahead"]
 
 
+def test_a_given_temperature_wins_over_the_validation_side(tmp_path):
+    out = tmp_path / "run"
+    trained = run.train(small_config(epochs=1, refit=False, temperature=0.7), out, test=False)
+    assert trained.model.temperature == trained.metrics["temperature"] == 0.7
+    assert "temperature 0.700" in format_metrics(trained, "inter-patient")
+
+
 def test_wrong_arguments_of_the_network_do_not_claim_the_run_folder(tmp_path):
     config = small_config()
     wrong = replace(config, network={**config.network, "sizee": 3})
@@ -204,6 +213,8 @@ def test_cross_validation_scores_every_record_once_by_a_network_that_never_saw_i
     metrics = run.cross_validate(small_config(epochs=1), out, folds=2)
     assert json.loads((out / "metrics.json").read_text())["matrix"] == metrics["matrix"]
     assert sorted(metrics["records"]) == sorted(f"mitdb/{record}" for record in records)
+    lowest, *_, highest = sorted(metrics["temperature_of_folds"])
+    assert 0.05 <= lowest <= metrics["temperature"] <= highest <= 20
     left_out = []
     for fold in range(2):
         card = load_model(out / f"fold-{fold}" / "model").card

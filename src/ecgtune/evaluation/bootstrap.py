@@ -19,7 +19,7 @@ Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From confusion matrices [..., classes, classes] to values [...] or [..., classes]."""
 
 Matrices = Mapping[str, ArrayLike]
-"""Confusion matrix [true, predicted] of each record (or patient)."""
+"""Confusion matrix [true, predicted] of each record (or patient), or other sums that a metric is made of."""
 
 RESAMPLES = 2000
 
@@ -256,9 +256,8 @@ def _weights(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
 
 
 def _resampled(stack: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Summed matrices of each draw: float [resamples, classes, classes]."""
-    n, k, _ = stack.shape
-    return (weights @ stack.reshape(n, k * k)).reshape(-1, k, k)
+    """Summed matrices of each draw: float [resamples, classes, classes], or tables of another shape."""
+    return (weights @ stack.reshape(len(stack), -1)).reshape(-1, *stack.shape[1:])
 
 
 def _evaluate(metric: Metric, matrices: NDArray[np.float64]) -> NDArray[np.float64]:

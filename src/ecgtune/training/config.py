@@ -35,6 +35,9 @@ class TrainingOptions:
     refit_epochs
         For how many epochs; 0 means for as many as were best. One validation side of few patients chooses
         an epoch badly: a number found by leaving patients out in turn is better.
+    temperature
+        What the exported model divides its logits by; 0 means that it is fitted on the validation side. Here
+        too a number found by leaving patients out in turn is better (``ecgtune train --folds`` tells it).
     """
 
     epochs: int = 20
@@ -47,6 +50,7 @@ class TrainingOptions:
     label_smoothing: float = 0.02
     refit: bool = True
     refit_epochs: int = 0
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,10 @@ def make_config(content: dict[str, Any], path: str) -> Config:
         given = content.pop(section, {})
         _check_section(section, given, {field.name: field.default for field in fields(kind)}, path)
         made[section] = Preprocessing.from_card(given) if section == "preprocessing" else kind(**given)
+    if not made["training"].temperature >= 0:
+        raise ModelError(
+            f"{path}: [training] temperature is {made['training'].temperature:g}; give 0 or more"
+        )
     for key in ("name", "version", "summary", "network"):
         if key not in content:
             raise ModelError(f"{path}: {key} is missing")

@@ -17,19 +17,22 @@ from torch import Tensor, nn
 from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
 from ecgtune.files import make_folder
-from ecgtune.model import CARD, FORMAT, ONNX, WEIGHTS, Model, load_model, read_card
+from ecgtune.model import CARD, FORMAT, ONNX, WEIGHTS, Model, load_model, read_card, temperature_of
 from ecgtune.training.networks import build_network
 
 
 class _OneRecording(nn.Module):
     """Network over one recording's beats, giving probabilities: what the runtime calls."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, temperature: float = 1.0) -> None:
         super().__init__()
         self.network = network
+        self.temperature = temperature
 
     def forward(self, beats: Tensor, rhythm: Tensor) -> Tensor:
-        return torch.softmax(self.network(beats[None], rhythm[None])[0], dim=1)
+        logits = self.network(beats[None], rhythm[None])[0]
+        # Dividing by 1 would be a step of its own in the exported file.
+        return torch.softmax(logits if self.temperature == 1 else logits / self.temperature, dim=1)
 
 
 class _HeightOne(nn.Module):
@@ -90,19 +93,21 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
         Takes [batch, beats, channels, width] and [batch, beats, features], gives logits; has ``reach``.
     card
         Name, version, architecture, classes, preprocessing, training, metrics, ...; format, reach, parameter
-        count and hashes are filled in here.
+        count and hashes are filled in here. The exported softmax divides the network's logits by the card's
+        ``temperature`` (1 where there is none); the weights are kept as they are.
     folder
         Where to; a model that is there is replaced.
 
     Raises
     ------
     ModelError
-        Where the exported network does not give what the network gives.
+        Where the exported network does not give what the network gives, or the temperature is not above 0.
     """
     import json
 
     make_folder(folder.parent)
     how = Preprocessing.from_card(card["preprocessing"])
+    temperature = temperature_of(card)
     network = network.eval().cpu()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
         part = Path(name) / folder.name
@@ -110,9 +115,10 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
         tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
         # safetensors' own save_file makes files that nobody else may read.
         (part / WEIGHTS).write_bytes(save(tensors))
-        _export(_OneRecording(_for_runtime(network)), how, part / ONNX)
+        _export(_OneRecording(_for_runtime(network), temperature), how, part / ONNX)
         card = card | {
             "format": FORMAT,
+            "temperature": temperature,
             "reach": int(network.reach),  # type: ignore[arg-type]
             "parameters": sum(p.numel() for p in network.parameters()),
             "onnx_sha256": hashlib.sha256((part / ONNX).read_bytes()).hexdigest(),
@@ -208,6 +214,8 @@ def _check(network: nn.Module, model: Model) -> None:
         beats = rng.normal(size=(n, how.channels, how.width)).astype(np.float32)
         rhythm = rng.normal(size=(n, len(how.rhythm_features))).astype(np.float32)
         with torch.no_grad():
-            expected = _OneRecording(network)(torch.from_numpy(beats), torch.from_numpy(rhythm)).numpy()
+            expected = _OneRecording(network, model.temperature)(
+                torch.from_numpy(beats), torch.from_numpy(rhythm)
+            ).numpy()
         if not np.allclose(model.run(beats, rhythm), expected, atol=1e-4):
             raise ModelError(f"the exported network differs from the trained one on {n} beats")

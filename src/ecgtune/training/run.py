@@ -18,6 +18,7 @@ from ecgtune._version import __version__
 from ecgtune.beats import Beats
 from ecgtune.databases import CATALOGUE
 from ecgtune.errors import ModelError
+from ecgtune.evaluation.calibration import fit_temperature
 from ecgtune.evaluation.metrics import figures
 from ecgtune.evaluation.results import Scoring, save_result
 from ecgtune.files import make_folder, write_whole
@@ -48,6 +49,7 @@ from ecgtune.training.tables import (
     split_options,
     training_table,
 )
+from ecgtune.training.temperature import logits_of, temperature_on
 
 Progress = Callable[[str], None]
 
@@ -138,6 +140,7 @@ def train(
 
     net, best = _fit(config, *sides, out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
+    temperature = config.training.temperature or temperature_on(net.module_, sides[1])
     if config.training.refit:
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
@@ -146,9 +149,13 @@ def train(
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
-    metrics: dict[str, Any] = {"best_epoch": best, "validate": _best(history["choose"])}
+    metrics: dict[str, Any] = {
+        "best_epoch": best,
+        "validate": _best(history["choose"]),
+        "temperature": temperature,
+    }
     network = net.module_
-    card = _card(config, split, seed, data, network.reach)
+    card = _card(config, split, seed, data, network.reach) | {"temperature": temperature}
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     adapted: Adapted | None = None
@@ -356,7 +363,8 @@ def cross_validate(
     Returns
     -------
     dict
-        What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record.
+        What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record; the temperature
+        that suits the out-of-fold beats, and that of each fold's.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -364,6 +372,7 @@ def cross_validate(
     index = index_database(data)
     table: Beats | None = None
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
+    said = []
     for split in make_folds(index, "leave-patients-out", seed=seed, k=folds):
         folder = make_folder(out / f"fold-{split.fold}")
         _claim(folder, config, split, seed)
@@ -375,6 +384,12 @@ def cross_validate(
         model = save_model(net.module_, _card(config, split, seed, data, net.module_.reach), folder / "model")
         left_out = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, left_out, index, split.validate)
-    metrics = describe(matrices)
+        prepared = prepare(table, rows_of(table, index, split.validate), config.preprocessing)
+        said.append(logits_of(net.module_, prepared))
+    logits, labels = (np.concatenate(parts) for parts in zip(*said, strict=True))
+    metrics = describe(matrices) | {
+        "temperature": round(fit_temperature(logits, labels), 3),
+        "temperature_of_folds": [round(fit_temperature(*each), 3) for each in said],
+    }
     write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     return metrics

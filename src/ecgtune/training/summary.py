@@ -12,6 +12,8 @@ def format_metrics(trained: TrainedModel, protocol: str) -> str:
     lines = [
         f"best epoch {trained.metrics['best_epoch']}, macro-F1 on the validation side {best['macro_f1']:.3f}"
     ]
+    if "temperature" in trained.metrics:
+        lines.append(f"temperature {trained.metrics['temperature']:.3f}: the model divides its logits by it")
     if "before" in trained.metrics:
         lines.append(f"{protocol}, test side before tuning, annotated positions, pooled:")
         lines.append(format_figures(trained.metrics["before"]["pooled"]))
