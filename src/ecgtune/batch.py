@@ -17,6 +17,7 @@ from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.readers import find_records, read_record, record_files
+from ecgtune.rejection import check_confidence
 from ecgtune.writers import FORMATS, write
 
 
@@ -61,6 +62,7 @@ class Job:
     formats: tuple[str, ...]
     fs: float | None
     units: str | None
+    min_confidence: float = 0.0
 
 
 def find_each(named: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
@@ -92,6 +94,7 @@ def classify_files(
     formats: Sequence[str] = FORMATS,
     fs: float | None = None,
     units: str | None = None,
+    min_confidence: float = 0.0,
     jobs: int | None = None,
     again: bool = False,
     done: Callable[[Outcome], None] = lambda _: None,
@@ -111,6 +114,8 @@ def classify_files(
         See `classify`.
     leads, fs, units
         Leads to use; rate and units of files that do not tell them.
+    min_confidence
+        See `ecgtune.classify`.
     formats
         Any of `ecgtune.writers.FORMATS`.
     jobs
@@ -127,11 +132,14 @@ def classify_files(
 
     Raises
     ------
+    EcgtuneError
+        Where `min_confidence` is no probability.
     ModelError
         Where the model cannot be loaded.
     OutputError
         Where the folder cannot be made or written to, or a format is unknown.
     """
+    check_confidence(min_confidence)
     if not isinstance(model, Model):
         model = load_model(model)
     model.open()
@@ -140,7 +148,7 @@ def classify_files(
     if not formats:
         raise OutputError(f"no output format asked for; known: {', '.join(FORMATS)}")
     make_folder(out)
-    job = Job(out, model, None if leads is None else tuple(leads), tuple(formats), fs, units)
+    job = Job(out, model, None if leads is None else tuple(leads), tuple(formats), fs, units, min_confidence)
     ledger = _Ledger(out)
     # A folder that takes no file is told of before any recording is read.
     ledger.save()
@@ -195,13 +203,14 @@ def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outc
         "formats": job.formats,
         "fs": job.fs,
         "units": job.units,
+        "min_confidence": job.min_confidence,
         "ecgtune": __version__,
     }
     stamp = json.loads(json.dumps(stamp))
     if not again and ledger.holds(path.stem, stamp) and all(file.is_file() for file in expected):
         return Outcome(path, path.stem, expected, skipped=True)
     record = read_record(path, fs=job.fs, units=job.units)
-    labelled = classify(record, job.model, leads=job.leads)
+    labelled = classify(record, job.model, leads=job.leads, min_confidence=job.min_confidence)
     # Should writing stop half way, old and new files lie side by side: then nothing counts as done.
     ledger.drop(path.stem)
     files = write(labelled, job.out, job.formats)

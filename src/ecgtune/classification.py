@@ -14,6 +14,7 @@ from ecgtune.labelled import Labelled
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, Predictor, load_model, preferred_leads
 from ecgtune.record import Annotations, Record
+from ecgtune.rejection import check_confidence, reject, rejection_note
 from ecgtune.signals.resample import WORKING_RATE, check_rate, to_native
 from ecgtune.signals.stream import choose_leads, probe
 
@@ -34,6 +35,7 @@ def classify(
     model: Model | str | Path = "default",
     *,
     leads: Sequence[str | int] | None = None,
+    min_confidence: float = 0.0,
 ) -> Labelled:
     """Find and label every heartbeat of a recording.
 
@@ -46,19 +48,24 @@ def classify(
     leads
         Names or indices of the leads to use; all where not given. Detection uses all of them, the model the
         best known one or two.
+    min_confidence
+        Beats whose highest class probability is below this are called Q; see `ecgtune.rejection.reject`.
 
     Returns
     -------
     Labelled
-        Beats with class and probabilities, and notes on lost leads.
+        Beats with class and probabilities, and notes on lost leads and on beats that were rejected.
 
     Raises
     ------
+    EcgtuneError
+        Where `min_confidence` is no probability.
     RecordError
         Where the recording is too short or too slow, holds no signal, or no beat is found.
     ModelError
         Where the model cannot be loaded.
     """
+    check_confidence(min_confidence)
     if not isinstance(model, Model):
         model = load_model(model)
     check_rate(record)
@@ -96,7 +103,7 @@ def classify(
         probability=probability,
     )
     patient = identify(record)
-    return Labelled(
+    labelled = Labelled(
         record if patient is None else replace(record, patient=patient),
         annotations,
         tuple(record.leads[i] for i in read),
@@ -106,6 +113,10 @@ def classify(
         (patient or record.patient) in model.trained_on,
         _gaps(unreadable, record),
     )
+    if not min_confidence:
+        return labelled
+    labelled = reject(labelled, min_confidence)
+    return replace(labelled, notes=(*labelled.notes, rejection_note(labelled)))
 
 
 def _no_beats(record: Record) -> RecordError:

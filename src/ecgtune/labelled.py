@@ -37,7 +37,8 @@ class Labelled:
         The recording; its samples are read on demand.
     annotations
         The beats: native sample numbers, symbols ``N S V F Q``, probabilities float32 [n, 5] in the order of
-        `ecgtune.labels.CLASSES`.
+        `ecgtune.labels.CLASSES`. Beats that `ecgtune.rejection`
+        called Q have a note in ``aux``.
     leads
         Names of the leads that the model used.
     model
@@ -52,6 +53,8 @@ class Labelled:
         Stretches in which no lead could be read, as first and last-plus-one sample, int64 [k, 2], ascending
         and disjoint. An RR interval that touches one says nothing about the rhythm and is left out of the
         summary.
+    min_confidence
+        Beats whose highest class probability is below it are called Q; see `ecgtune.rejection`.
     """
 
     record: Record
@@ -62,6 +65,24 @@ class Labelled:
     notes: tuple[str, ...] = ()
     trained_on: bool = False
     gaps: NDArray[np.int64] = field(default_factory=_no_gaps)
+    min_confidence: float = 0.0
+
+    @property
+    def rejected(self) -> NDArray[np.bool_]:
+        """Which beats are called Q since the model was not sure enough, bool [n]."""
+        best = confidence(self.annotations)
+        if best is None or not self.min_confidence:
+            return np.zeros(len(self.annotations), dtype=np.bool_)
+        return np.asarray(best < self.min_confidence, dtype=np.bool_)
+
+    @property
+    def rejected_counts(self) -> dict[str, int]:
+        """How many beats of each class, as the model would have it, are called Q instead."""
+        probability = self.annotations.probability
+        if probability is None:
+            return dict.fromkeys(CLASSES, 0)
+        counts = np.bincount(probability[self.rejected].argmax(axis=1), minlength=len(CLASSES))
+        return dict(zip(CLASSES, counts.tolist(), strict=True))
 
 
 @dataclass(frozen=True)

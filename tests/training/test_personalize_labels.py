@@ -9,6 +9,7 @@ from ecgtune.errors import RecordError
 from ecgtune.labelled import Labelled
 from ecgtune.readers import read_record
 from ecgtune.record import Annotations, Record
+from ecgtune.rejection import reject
 from ecgtune.training.personal_labels import read_label_table, read_labels, unchanged
 from ecgtune.writers.csv import encode_csv
 
@@ -43,6 +44,21 @@ def test_a_label_changed_by_hand_is_seen(written: Path) -> None:
     labels = read_labels(str(written), RECORD)
     assert labels.symbol.tolist() == ["N", "V", "S"]
     assert unchanged(labels).tolist() == [True, True, False]
+
+
+def test_beats_that_the_model_left_open_are_labels_once_somebody_fills_them_in(tmp_path: Path) -> None:
+    probability = np.array([[0.9, 0.1, 0, 0, 0], [0.2, 0, 0.5, 0.3, 0], [0.1, 0, 0, 0.1, 0.8]], np.float32)
+    annotations = Annotations(np.array([100, 313, 480]), np.array(["N", "V", "Q"]), probability=probability)
+    labelled = reject(Labelled(RECORD, annotations, ("lead 1",), "default 0.1.0"), 0.6)
+    path = tmp_path / "p7.csv"
+    path.write_bytes(encode_csv(labelled))
+    # The model's own Q is a label, one for lack of confidence is none.
+    labels = read_label_table(path, RECORD)
+    assert labels.sample.tolist() == [100, 480]
+    path.write_text(path.read_text().replace("313,Q", "313,F"))
+    labels = read_label_table(path, RECORD)
+    assert labels.symbol.tolist() == ["N", "F", "Q"]
+    assert unchanged(labels).tolist() == [True, False, True]
 
 
 def test_without_probabilities_no_label_counts_as_a_models_own(tmp_path: Path) -> None:

@@ -26,6 +26,12 @@ def classify(
     formats: Annotated[str, typer.Option("--write", help="What to write.")] = "ecgt,csv,json,html",
     fs: Annotated[float | None, typer.Option(help="Rate in Hz, of files that do not tell it.")] = None,
     units: Annotated[str | None, typer.Option(help="uV, mV or V, of files that do not tell it.")] = None,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            help="Label beats Q of which the model is less sure than this.", min=0, max=1, show_default=False
+        ),
+    ] = 0.0,
     jobs: Annotated[
         int | None, typer.Option(help="Recordings at a time.", min=1, show_default="processors")
     ] = None,
@@ -38,6 +44,11 @@ def classify(
 
     Writes RECORD.ecgt (WFDB annotations), .csv, .json and .html for each recording. A recording that cannot
     be read is reported and does not stop the others; the same command goes on where it was interrupted.
+
+    Example: ecgtune classify holter/ --out labels --min-confidence 0.7
+
+    Beats whose highest class probability is below become Q, for a person to look at; what the model would
+    have said stays in the annotations' notes and in the CSV's column unsure.
     """
     from ecgtune.batch import classify_files, find_each
 
@@ -58,6 +69,7 @@ def classify(
             formats=wanted,
             fs=fs,
             units=units,
+            min_confidence=min_confidence,
             jobs=jobs,
             again=again,
             done=done,

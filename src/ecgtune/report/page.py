@@ -198,6 +198,10 @@ def _about(labelled: Labelled, summary: Summary) -> str:
         ("leads used", ", ".join(labelled.leads) or _NONE),
         ("trained on this recording", trained),
     ]
+    if labelled.min_confidence:
+        n = int(labelled.rejected.sum())
+        share = f" ({n / summary.beats:.1%} of beats)" if summary.beats else ""
+        facts.append((f"Q, being less sure than {labelled.min_confidence:.0%}", f"{n:,}{share}"))
     missing = summary.duration_s - summary.analysed_s
     if len(labelled.gaps):
         pieces = f"{len(labelled.gaps)} piece{'s' * (len(labelled.gaps) != 1)}"

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtune.labelled import Labelled, confidence
+from ecgtune.labels import CLASSES
+from ecgtune.record import Annotations
 from ecgtune.report import svg
 from ecgtune.report.choice import Excerpt
 from ecgtune.report.style import COLOURS
@@ -187,6 +189,7 @@ def _beats(labelled: Labelled, excerpt: Excerpt, height: int) -> str:
     first, last = np.searchsorted(annotations.sample, (excerpt.start, excerpt.stop))
     inside = annotations.select(slice(int(first), int(last)))
     best = confidence(inside)
+    sure = [] if best is None else _sure(inside, best, labelled.rejected[first:last])
     x = np.rint(_MARGIN + (inside.sample - excerpt.start) * (_PER_SECOND / fs)).astype(int).tolist()
     marks, parts = [], []
     for i, (at, symbol) in enumerate(zip(x, inside.symbol.tolist(), strict=True)):
@@ -203,13 +206,21 @@ def _beats(labelled: Labelled, excerpt: Excerpt, height: int) -> str:
         )
         parts.append(svg.text(at, 66, symbol, "letter", anchor="middle", fill=ink))
         if best is not None:
-            parts.append(svg.text(at, 126, f"{best[i]:.0%}", "small", anchor="middle"))
+            parts.append(svg.text(at, 126, sure[i], "small", anchor="middle"))
     for left, right, interval in zip(x, x[1:], np.diff(inside.sample).tolist(), strict=False):
         if right - left > 200:
             parts.append(
                 svg.text((left + right) / 2, 62, f"{1000 * interval / fs:.0f}", "small", anchor="middle")
             )
     return "".join(marks + parts)
+
+
+def _sure(annotations: Annotations, best: NDArray[np.float32], rejected: NDArray[np.bool_]) -> list[str]:
+    """Confidence of each beat; of one that was called Q for lack of it, also what it might be."""
+    assert annotations.probability is not None
+    own = annotations.probability.argmax(axis=1)
+    beats = zip(own.tolist(), best.tolist(), rejected.tolist(), strict=True)
+    return [f"{CLASSES[name]}? " * doubtful + f"{value:.0%}" for name, value, doubtful in beats]
 
 
 def _describe(labelled: Labelled, excerpt: Excerpt) -> str:

@@ -61,7 +61,8 @@ def read_label_table(path: Path, record: Record) -> Annotations:
 
     Of its columns ``label`` (N, S, V, F or Q) or ``symbol`` (WFDB's) is needed, and ``sample`` or ``time_s``;
     a row may leave one of the two empty. Editors that save with semicolons and decimal commas, tabs, a byte
-    order mark or blank lines are understood; other columns but ``probability_*`` are passed over.
+    order mark or blank lines are understood; other columns but ``probability_*`` are passed over. Beats that
+    the model was not sure enough of (column ``unsure``) and that nobody has labelled since are no labels.
 
     Parameters
     ----------
@@ -85,8 +86,11 @@ def read_label_table(path: Path, record: Record) -> Annotations:
             what = "is there already" if sample == last[0] else f"comes after {last[0]}"
             raise row.error(f"sample {sample} {what} (line {last[1]}); keep one row a beat, sorted by time")
         last = (sample, row.line)
+        symbol = _symbol(row, column)
+        if symbol == "Q" and row.cells.get("unsure"):
+            continue
         samples.append(sample)
-        symbols.append(_symbol(row, column))
+        symbols.append(symbol)
         probabilities.append([row.number(f"probability_{name.lower()}") for name in CLASSES])
     if not samples:
         raise RecordError(f"{path}: no labels in it; a row a beat is needed")

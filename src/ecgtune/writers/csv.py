@@ -33,7 +33,8 @@ def encode_csv(labelled: Labelled) -> bytes:
     bytes
         ASCII: the header, then a row for each beat, lines ended by a line feed. ``time_s`` is in seconds from
         the recording's start, to the millisecond (``sample`` is exact); ``label`` is N, S, V, F or Q;
-        probabilities have four decimals and are empty where there are none.
+        probabilities have four decimals and are empty where there are none. Where beats below some confidence
+        are called Q, a last column ``unsure`` has the model's own class of these and is empty for the others.
     """
     annotations = labelled.annotations
     sample = annotations.sample
@@ -42,11 +43,22 @@ def encode_csv(labelled: Labelled) -> bytes:
     probability = annotations.probability
     if probability is None:
         probability = np.full((len(sample), len(CLASSES)), np.nan, dtype=np.float32)
-    chunks = [f"{HEADER}\n".encode()]
+    unsure = _unsure(labelled)
+    chunks = [f"{HEADER}{',unsure' if unsure is not None else ''}\n".encode()]
     for start in range(0, len(sample), _ROWS):
         rows = slice(start, start + _ROWS)
-        chunks.append(_lines(milliseconds[rows], sample[rows], symbol[rows], probability[rows]))
+        own = None if unsure is None else unsure[rows]
+        chunks.append(_lines(milliseconds[rows], sample[rows], symbol[rows], probability[rows], own))
     return b"".join(chunks)
+
+
+def _unsure(labelled: Labelled) -> _Characters | None:
+    """The model's own class of each beat that was called Q instead; None where none could be."""
+    probability = labelled.annotations.probability
+    if probability is None or not labelled.min_confidence:
+        return None
+    own = np.array(CLASSES, dtype="S1").view(np.uint8)[probability.argmax(axis=1)]
+    return np.where(labelled.rejected, own, _UNUSED).astype(np.uint8)
 
 
 def _lines(
@@ -54,6 +66,7 @@ def _lines(
     sample: NDArray[np.int64],
     symbol: _Characters,
     probability: NDArray[np.float32],
+    unsure: _Characters | None,
 ) -> bytes:
     comma = np.full((len(sample), 1), ord(","), dtype=np.uint8)
     columns = [_decimal(milliseconds, 3), comma, _decimal(sample, 0), comma, symbol[:, np.newaxis]]
@@ -62,6 +75,8 @@ def _lines(
     entries = np.where(known, np.clip(steps, 0, _PROBABILITY_STEPS), _PROBABILITY_STEPS + 1)
     for column in entries.T:
         columns += [comma, _probabilities()[column]]
+    if unsure is not None:
+        columns += [comma, unsure[:, np.newaxis]]
     columns.append(np.full_like(comma, ord("\n")))
     matrix = np.concatenate(columns, axis=1)
     used: _Characters = matrix[matrix != _UNUSED]

@@ -22,8 +22,10 @@ def encode_json(labelled: Labelled) -> str:
     -------
     str
         One object: ``record`` (name, file, rate, leads, start), ``model`` (name, hash, leads used, whether it
-        was trained on this record), ``notes``, ``gaps_s``, ``summary`` (`ecgtune.labelled.Summary`),
-        ``definitions``, ``versions`` and ``disclaimer``. Numbers have at most four decimals.
+        was trained on this record), ``notes``, ``gaps_s``, ``rejected`` (beats called Q for lack of
+        confidence: the limit, and their number by the model's own class; null where none was asked for),
+        ``summary`` (`ecgtune.labelled.Summary`), ``definitions``, ``versions`` and ``disclaimer``. Numbers
+        have at most four decimals.
     """
     record = labelled.record
     content = {
@@ -43,12 +45,20 @@ def encode_json(labelled: Labelled) -> str:
         },
         "notes": list(labelled.notes),
         "gaps_s": (labelled.gaps / record.fs).tolist(),
+        "rejected": _rejected(labelled),
         "summary": summarise(labelled).to_dict(),
         "definitions": {"pause_longer_than_s": PAUSE_S, "min_and_max_rate_over_rr_intervals": RATE_WINDOW},
         "versions": _versions(),
         "disclaimer": DISCLAIMER,
     }
     return json.dumps(_rounded(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _rejected(labelled: Labelled) -> dict[str, Any] | None:
+    if not labelled.min_confidence:
+        return None
+    counts = labelled.rejected_counts
+    return {"below": labelled.min_confidence, "beats": sum(counts.values()), "counts": counts}
 
 
 def _rounded(value: Any) -> Any:
