@@ -263,8 +263,8 @@ def load_model(model: str | Path = "default") -> Model:
         raise ModelError(
             f"{model}: no such model; give a folder or one of: {', '.join(list_models()) or 'none ships'}"
         )
-    if (folder / CARD).is_file() and not (folder / ONNX).exists() and _is_of_images(folder / CARD):
-        raise ModelError(f"{folder}: this model labels images: take `ecgtune classify-images`")
+    if not (folder / ONNX).exists() and (other := kind_of(folder)) in _OTHERS:
+        raise ModelError(f"{folder}: {_OTHERS[other]}")
     for name in (CARD, ONNX):
         if not (folder / name).is_file():
             raise ModelError(f"{folder}: {name} is missing; a model folder holds {CARD} and {ONNX}")
@@ -282,12 +282,24 @@ def load_model(model: str | Path = "default") -> Model:
     return Model(card, folder, Preprocessing.from_card(card["preprocessing"]))
 
 
-def _is_of_images(path: Path) -> bool:
-    """Whether a card is of an image model, which has a folder of its own kind."""
+_OTHERS = {
+    "ecg-image": "this model labels images: take `ecgtune classify-images`",
+    "beat-windows": "this model looks at single windows, to be explained: label recordings by a sequence "
+    "model, such as default or one of `ecgtune train default`",
+}
+"""Kinds of models that have folders of their own, and what to do with them."""
+
+
+def kind_of(folder: Path) -> str:
+    """What the card of a model folder, or of the model in a run folder, says that it is; empty where nothing.
+
+    A model that labels recordings says nothing.
+    """
+    path = folder / CARD if (folder / CARD).is_file() else folder / "model" / CARD
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")).get("kind") == "ecg-image")
+        return str(json.loads(path.read_text(encoding="utf-8")).get("kind", ""))
     except (OSError, ValueError, AttributeError):
-        return False
+        return ""
 
 
 def export_model(model: str | Path, out: Path) -> Path:

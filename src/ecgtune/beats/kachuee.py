@@ -65,25 +65,19 @@ def kachuee_beats(signal: ArrayLike, fs: float, at: NDArray[np.integer] | None =
     ValueError
         Where the signal is empty or more than one lead, or a beat lies outside it.
     """
-    lead = bridge_gaps(signal)
-    if lead.ndim != 1 or not len(lead):
-        raise ValueError(f"signal of shape {lead.shape}; give the samples of one lead")
-    ratio = (Fraction(RATE) / Fraction(fs).limit_denominator(10_000)).limit_denominator(2000)
-    resampled = resample_poly(lead, ratio.numerator, ratio.denominator, padtype="edge").astype(np.float32)
-    begin = np.arange(0, len(resampled), _WINDOW)
-    begin = np.minimum(begin, max(0, len(resampled) - _WINDOW))
-    low, unit = _scales(lead, resampled, begin, float(ratio))
+    lead, resampled, ratio = _resampled(signal, fs)
+    begin, low, unit = _scaled(lead, resampled, ratio)
 
     if at is None:
         peaks, _ = find_peaks(resampled)
         window = peaks // _WINDOW
         start = peaks[(resampled[peaks] - low[window]) * unit[window] > _THRESHOLD].astype(np.int64)
-        native = np.minimum(np.round(start / float(ratio)).astype(np.int64), len(lead) - 1)
+        native = np.minimum(np.round(start / ratio).astype(np.int64), len(lead) - 1)
     else:
         native = np.asarray(at, dtype=np.int64)
         if outside := native[(native < 0) | (native >= len(lead))].tolist():
             raise ValueError(f"beat at sample {outside[0]}; the signal has {len(lead)}")
-        start = np.minimum(np.round(native * float(ratio)).astype(np.int64), len(resampled) - 1)
+        start = np.minimum(np.round(native * ratio).astype(np.int64), len(resampled) - 1)
     if not len(start):
         return np.empty((0, WIDTH), dtype=np.float32), native
 
@@ -94,6 +88,44 @@ def kachuee_beats(signal: ArrayLike, fs: float, at: NDArray[np.integer] | None =
     values = resampled[np.minimum(index, len(resampled) - 1)]
     scaled = (values - low[window, np.newaxis]) * unit[window, np.newaxis]
     return np.where(there, scaled, 0).astype(np.float32), native
+
+
+def kachuee_units(signal: ArrayLike, fs: float, at: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    """The way back from segments to mV: ``scale * segment + offset``, but where a segment is padded.
+
+    Parameters
+    ----------
+    signal, fs, at
+        See `kachuee_beats`.
+
+    Returns
+    -------
+    scale, offset
+        float32 [beats] each; the scale is 0 in a flat window.
+    """
+    lead, resampled, ratio = _resampled(signal, fs)
+    _, low, unit = _scaled(lead, resampled, ratio)
+    start = np.minimum(np.round(np.asarray(at) * ratio).astype(np.int64), len(resampled) - 1)
+    window = start // _WINDOW
+    scale = np.where(unit > 0, 1 / np.where(unit > 0, unit, 1), 0)
+    return scale[window].astype(np.float32), low[window]
+
+
+def _resampled(signal: ArrayLike, fs: float) -> tuple[Floats, Floats, float]:
+    """A lead without gaps, the same at `RATE`, and the ratio of the rates."""
+    lead = bridge_gaps(signal)
+    if lead.ndim != 1 or not len(lead):
+        raise ValueError(f"signal of shape {lead.shape}; give the samples of one lead")
+    ratio = (Fraction(RATE) / Fraction(fs).limit_denominator(10_000)).limit_denominator(2000)
+    resampled = resample_poly(lead, ratio.numerator, ratio.denominator, padtype="edge").astype(np.float32)
+    return lead, resampled, float(ratio)
+
+
+def _scaled(lead: Floats, resampled: Floats, ratio: float) -> tuple[Ints, Floats, Floats]:
+    """Where each window of ten seconds begins, with its least value and its unit (see `_scales`)."""
+    begin = np.arange(0, len(resampled), _WINDOW)
+    begin = np.minimum(begin, max(0, len(resampled) - _WINDOW))
+    return begin, *_scales(lead, resampled, begin, ratio)
 
 
 def _scales(lead: Floats, resampled: Floats, begin: Ints, ratio: float) -> tuple[Floats, Floats]:

@@ -9,11 +9,17 @@ from ecgtune.cli.images import IMAGES, train_images
 from ecgtune.cli.shared import Json, app, print_json
 from ecgtune.errors import MissingExtraError
 
+WINDOWS = ("ft-cnn", "two-fold-focal")
+"""Systems whose methods can be trained by themselves; `ecgtune.systems.beat_training`."""
+
 
 @app.command()
 def train(
     config: Annotated[
-        str, typer.Argument(help="A configuration by name (default), a TOML file, or ecg-image-resnet.")
+        str,
+        typer.Argument(
+            help="A configuration by name (default), a TOML file, ecg-image-resnet, ft-cnn or two-fold-focal."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
     data: Annotated[str, typer.Option(help="Database.")] = "mitdb",
@@ -45,6 +51,10 @@ def train(
             show_default="by the number of images",
         ),
     ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="ft-cnn, two-fold-focal: one of its networks.", show_default="the system's own"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model, choose its epoch on the validation side, score the test side once.
@@ -58,6 +68,11 @@ def train(
 
     This trains an image model on folders of your own, for `ecgtune classify-images`; options of recordings
     (--data, --protocol, --folds, --no-test) are not for it.
+
+    Example: ecgtune train ft-cnn --protocol inter-patient --out runs/ft-cnn
+
+    This trains one network of a published system as `ecgtune reproduce` does, on one thread, and keeps it as
+    a model folder for `ecgtune explain`.
 
     The run folder holds configuration, split, history, checkpoints, metrics and the model folder; the same
     command goes on where it was interrupted.
@@ -78,6 +93,20 @@ def train(
         return
     if strange := [option for option, given in of_images.items() if given is not None]:
         raise typer.BadParameter(f"{strange[0]} is for {IMAGES}: ecgtune train {IMAGES} --images DIR")
+    if config in WINDOWS:
+        for option, given in {
+            "--data": data != "mitdb",
+            "--folds": folds is not None,
+            "--threads": threads,
+        }.items():
+            if given:
+                raise typer.BadParameter(
+                    f"{config} takes no {option}; its TOML says what it reads, and one thread trains"
+                )
+        _train_windows(config, out, method, protocol, seed, quick, not no_test, as_json)
+        return
+    if method is not None:
+        raise typer.BadParameter(f"--method is for {' and '.join(WINDOWS)}")
     try:
         from ecgtune.training.config import load_config, quick_config
         from ecgtune.training.run import cross_validate
@@ -106,3 +135,41 @@ def train(
     else:
         typer.echo(format_metrics(trained, protocol))
         typer.echo(f"model: {trained.model.folder}")
+
+
+def _train_windows(
+    system: str,
+    out: Path,
+    method: str | None,
+    protocol: str,
+    seed: int,
+    quick: bool,
+    test: bool,
+    as_json: bool,
+) -> None:
+    """Train one network of a published system; what `ecgtune train ft-cnn` does."""
+    try:
+        from ecgtune.systems.beat_training import train_method
+        from ecgtune.training.summary import format_figures
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", f"ecgtune train {system}") from error
+    trained = train_method(
+        system,
+        out,
+        method=method,
+        protocol=protocol,
+        seed=seed,
+        quick=quick,
+        test=test,
+        tell=lambda line: typer.echo(line, err=True),
+    )
+    if as_json:
+        print_json(trained.card)
+        return
+    metrics = trained.card["metrics"]
+    best = trained.card["training"]["best_epoch"]
+    typer.echo(f"epoch {best} kept, macro-F1 on the validation side {metrics['validate']['macro_f1']:.3f}")
+    if "test" in metrics:
+        typer.echo(f"{protocol}, test side, annotated positions, pooled:")
+        typer.echo(format_figures(metrics["test"]["pooled"]))
+    typer.echo(f"model: {trained.folder}")

@@ -2,7 +2,7 @@
 
 from ecgtune.explain.attribution import Attribution, explain
 from ecgtune.explain.baselines import BASELINES
-from ecgtune.explain.load import subject_of
+from ecgtune.explain.load import beat_subject_of, subject_of
 from ecgtune.explain.methods import METHODS
 from ecgtune.explain.regions import REGIONS, region_masks, region_shares, regions
 from ecgtune.explain.subject import BeatSubject, Examples, Reading, Subject, concatenate, logits_of
@@ -16,6 +16,7 @@ __all__ = [
     "Examples",
     "Reading",
     "Subject",
+    "beat_subject_of",
     "concatenate",
     "explain",
     "logits_of",

@@ -9,7 +9,7 @@ from ecgtune.explain.subject import Examples
 Floats = NDArray[np.float32]
 
 BASELINES = ("zero", "typical-beat", "noise")
-"""Of beats: the isoelectric line, and a rhythm without surprise; the recording's median beat and rhythm; noise
+"""Of beats: the isoelectric line and a rhythm without surprise; the recording's median beat and rhythm; noise
 as strong as the signal. Of images, see `ecgtune.explain.subject_images`."""
 
 

@@ -67,6 +67,35 @@ class Reading:
         """Count the beats."""
         return len(self.sample)
 
+    def examples(
+        self,
+        rows: Ints,
+        *,
+        signal: Floats,
+        typical: Floats,
+        typical_rhythm: Floats | None = None,
+        context: tuple[NDArray[np.generic], ...] = (),
+    ) -> "Examples":
+        """Put some rows together with what a subject knows of them; see `Examples`."""
+        count, channels = signal.shape[:2]
+        names = [*self.leads, *["-"] * (channels - len(self.leads))]
+        return Examples(
+            signal=signal,
+            rhythm=None if self.rhythm is None else self.rhythm[rows],
+            context=context,
+            typical=typical,
+            typical_rhythm=typical_rhythm,
+            scale=self.scale[rows],
+            offset=self.offset[rows],
+            leads=np.tile(np.array(names, dtype=np.str_), (count, 1)),
+            rr=self.rr[rows],
+            label=self.label[rows],
+            database=np.full(count, self.database),
+            record=np.full(count, self.record),
+            sample=self.sample[rows],
+            fs=np.full(count, self.fs),
+        )
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -281,6 +310,13 @@ class BeatSubject(Subject, Protocol):
 
     def with_network(self, network: nn.Module) -> "BeatSubject":
         """Return the same subject with another network of the same kind."""
+
+
+def rr_seconds(times: NDArray[np.floating]) -> Floats:
+    """Seconds before and after each beat, float32 [n, 2]; NaN at the ends."""
+    rr = np.diff(np.asarray(times, dtype=np.float64))
+    missing = [np.nan] if len(times) else []
+    return np.stack([np.r_[missing, rr], np.r_[rr, missing]], axis=1).astype(np.float32)
 
 
 def inputs_of(examples: Examples) -> tuple[Tensor, ...]:

@@ -16,7 +16,7 @@ from ecgtune.beats import Preprocessing, annotated_beats, stream_windows
 from ecgtune.errors import RecordError
 from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
-from ecgtune.explain.subject import Examples, Floats, Ints, Reading, beat_window
+from ecgtune.explain.subject import Examples, Floats, Ints, Reading, beat_window, rr_seconds
 from ecgtune.labels import CLASSES
 from ecgtune.model import preferred_leads
 from ecgtune.record import Annotations, Record
@@ -83,9 +83,9 @@ class OneBeat(nn.Module):
         middle = encoded.shape[1] // 2
         encoded = torch.cat([encoded[:, :middle], own, encoded[:, middle + 1 :]], 1)
         rhythms = torch.cat([rhythms[:, :middle], rhythm.unsqueeze(1), rhythms[:, middle + 1 :]], 1)
+        if bool((sides == sides[0]).all()):
+            return self._decide(encoded, rhythms, sides[0], middle)
         kinds, which = torch.unique(sides, dim=0, return_inverse=True)
-        if len(kinds) == 1:
-            return self._decide(encoded, rhythms, kinds[0], middle)
         rows = [torch.nonzero(which == kind).flatten() for kind in range(len(kinds))]
         parts = [
             self._decide(encoded[own_rows], rhythms[own_rows], kind, middle)
@@ -115,12 +115,15 @@ class SequenceSubject:
         Of the model's card.
     trained_on
         Patients that it was trained on.
+    temperature
+        What probabilities divide the logits by; attributions are of the logits as they are.
     """
 
     name: str
     network: nn.Module = field(repr=False)
     preprocessing: Preprocessing = field(repr=False)
     trained_on: frozenset[str] = field(default=frozenset(), repr=False)
+    temperature: float = 1.0
     classes: tuple[str, ...] = CLASSES
     baselines: tuple[str, ...] = BASELINES
 
@@ -222,7 +225,8 @@ class SequenceSubject:
             for begin in range(0, n, length):
                 low, high = max(0, begin - reach), min(n, begin + length + reach)
                 logits = self.network.decide(encoded[None, low:high], rhythm[None, low:high])[0]  # type: ignore[operator]
-                parts.append(logits[begin - low : begin - low + length].softmax(1).numpy())
+                own = logits[begin - low : begin - low + length]
+                parts.append((own / self.temperature).softmax(1).numpy())
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), dtype=np.float32)
 
     def examples(self, reading: Reading, rows: NDArray[np.integer] | None = None) -> Examples:
@@ -237,23 +241,12 @@ class SequenceSubject:
         sides = np.stack([np.minimum(chosen, reach), np.minimum(n - 1 - chosen, reach)], axis=1)
         signal, rhythm = reading.signal[chosen], _rhythm(reading)
         usual = np.median(rhythm, axis=0).astype(np.float32)
-        count = len(chosen)
-        names = [*reading.leads, *["-"] * (leads - len(reading.leads))]
-        return Examples(
+        return reading.examples(
+            chosen,
             signal=signal[:, :leads],
-            rhythm=rhythm[chosen],
-            context=(signal[:, leads:], encoded, rhythm[inside], sides.astype(np.int64)),
             typical=signal[:, leads:],
-            typical_rhythm=np.tile(usual, (count, 1)),
-            scale=reading.scale[chosen],
-            offset=reading.offset[chosen],
-            leads=np.tile(np.array(names, dtype=np.str_), (count, 1)),
-            rr=reading.rr[chosen],
-            label=reading.label[chosen],
-            database=np.full(count, reading.database),
-            record=np.full(count, reading.record),
-            sample=reading.sample[chosen],
-            fs=np.full(count, reading.fs),
+            typical_rhythm=np.tile(usual, (len(chosen), 1)),
+            context=(signal[:, leads:], encoded, rhythm[inside], sides.astype(np.int64)),
         )
 
     @property
@@ -268,13 +261,6 @@ class SequenceSubject:
                 for at in range(0, len(beats), ENCODED_TOGETHER)
             ]
         return torch.cat(parts)
-
-
-def rr_seconds(times: NDArray[np.floating]) -> Floats:
-    """Seconds before and after each beat, float32 [n, 2]; NaN at the ends."""
-    rr = np.diff(np.asarray(times, dtype=np.float64))
-    missing = [np.nan] if len(times) else []
-    return np.stack([np.r_[missing, rr], np.r_[rr, missing]], axis=1).astype(np.float32)
 
 
 def _rhythm(reading: Reading) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgtune.beats import Beats, Preprocessing, annotated_beats, concatenate
 from ecgtune.beats.fixed import fixed_windows
-from ecgtune.beats.kachuee import RATE, WIDTH, kachuee_beats
+from ecgtune.beats.kachuee import RATE, WIDTH, kachuee_beats, kachuee_units
 from ecgtune.databases import CATALOGUE, DS1, DS2
 from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
@@ -84,14 +84,72 @@ def beat_table(
     return concatenate(tables)
 
 
+@dataclass(frozen=True)
+class CutWindows:
+    """Windows of one recording, and the way back to mV.
+
+    Parameters
+    ----------
+    windows
+        float32 [n, leads, width], in the networks' units.
+    scale, offset
+        ``scale * window + offset`` is in mV, float32 [n, leads].
+    """
+
+    windows: Floats = field(repr=False)
+    scale: Floats = field(repr=False)
+    offset: Floats = field(repr=False)
+
+
+def record_windows(how: Mapping[str, Any], record: Record, leads: Sequence[int], at: Ints) -> CutWindows:
+    """Cut windows of any recording as those of a table are cut.
+
+    Parameters
+    ----------
+    how
+        See `beat_table`.
+    record
+        The recording; all of it is read, for its scale.
+    leads
+        Indices of as many leads as ``how`` asks for.
+    at
+        Fiducials, native samples, int64 [n].
+    """
+    cut, unit = _CUTS[how["cut"]], _UNITS[how["cut"]]
+    windows = [cut(record, lead, at, record.n_samples, how) for lead in leads]
+    units = [unit(record, lead, at, how) for lead in leads]
+    scale, offset = (np.stack([each[i] for each in units], axis=1).astype(np.float32) for i in range(2))
+    return CutWindows(np.stack(windows, axis=1), scale, offset)
+
+
+def rate_of(how: Mapping[str, Any]) -> float:
+    """Samples of a window per second."""
+    return float(RATE) if how["cut"] == "kachuee" else how["width"] / how["seconds"]
+
+
+def fiducial(how: Mapping[str, Any]) -> int:
+    """Samples of a window before the fiducial: a window of Kachuee's begins with it."""
+    return 0 if how["cut"] == "kachuee" else how["width"] // 2
+
+
 def _fixed(record: Record, lead: int, at: Ints, seen: int, how: Mapping[str, Any]) -> Floats:
+    filtered, span = _filtered(record, lead, seen, how)
+    cut = fixed_windows(filtered, record.fs, at, seconds=how["seconds"], width=how["width"])
+    return np.asarray(np.clip(2 * cut / span, -3, 3), dtype=np.float32)
+
+
+def _fixed_units(record: Record, lead: int, at: Ints, how: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    _, span = _filtered(record, lead, record.n_samples, how)
+    return np.full(len(at), span / 2, dtype=np.float32), np.zeros(len(at), dtype=np.float32)
+
+
+def _filtered(record: Record, lead: int, seen: int, how: Mapping[str, Any]) -> tuple[Floats, float]:
+    """A lead in its band, and the recording's own range, so that a beat keeps its size beside others."""
     signal = record.read(0, record.n_samples)[:, lead]
     filtered = bandpass(signal, record.fs, *how["band_hz"], order=how["order"])
-    cut = fixed_windows(filtered, record.fs, at, seconds=how["seconds"], width=how["width"])
-    # The recording's own range, so that a beat's size beside its neighbours' is kept.
     extreme = how["scale_percent"]
     low, high = np.percentile(filtered[:seen], [extreme, 100 - extreme])
-    return np.asarray(np.clip(2 * cut / max(high - low, 1e-6), -3, 3), dtype=np.float32)
+    return filtered, max(high - low, 1e-6)
 
 
 def _kachuee(record: Record, lead: int, at: Ints, seen: int, how: Mapping[str, Any]) -> Floats:
@@ -100,7 +158,12 @@ def _kachuee(record: Record, lead: int, at: Ints, seen: int, how: Mapping[str, A
     return windows
 
 
+def _kachuee_units(record: Record, lead: int, at: Ints, how: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    return kachuee_units(record.read(0, record.n_samples)[:, lead], record.fs, at)
+
+
 _CUTS = {"fixed": _fixed, "kachuee": _kachuee}
+_UNITS = {"fixed": _fixed_units, "kachuee": _kachuee_units}
 
 
 def reads(how: Mapping[str, Any]) -> tuple[float, float]:

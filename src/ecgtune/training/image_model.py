@@ -1,8 +1,5 @@
 """An image model is a folder too: ``card.json`` and ``weights.safetensors``; nothing in it is pickled."""
 
-import hashlib
-import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,24 +7,29 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import nn
 
 from ecgtune._version import __version__
-from ecgtune.errors import ModelError, OutputError
-from ecgtune.files import make_folder
+from ecgtune.errors import ModelError
 from ecgtune.training.image_folders import read_each
-from ecgtune.training.image_networks import ImageInput, build_image_network, read_weights
+from ecgtune.training.image_networks import ImageInput, build_image_network
 from ecgtune.training.image_networks.weights import load_weights
 from ecgtune.training.image_table import ImageTable
 from ecgtune.training.image_training import PREDICTED_TOGETHER, predict_image_table
+from ecgtune.training.weights_folder import (
+    CARD,
+    WEIGHTS,
+    check_card,
+    model_in,
+    read_own_weights,
+    read_plain_card,
+    save_weights_folder,
+)
 
 KIND = "ecg-image"
 """What the card of an image model says that it is."""
 
 FORMAT = 1
-CARD, WEIGHTS = "card.json", "weights.safetensors"
-
 _REQUIRED = {
     "format": int,
     "network": str,
@@ -110,31 +112,8 @@ def save_image_model(network: nn.Module, card: dict[str, Any], how: ImageInput, 
     OutputError
         Where it cannot be written.
     """
-    make_folder(folder.parent)
-    content = save({key: value.contiguous() for key, value in network.state_dict().items()})
-    whole = {
-        "kind": KIND,
-        "format": FORMAT,
-        "ecgtune": __version__,
-        **card,
-        "input": asdict(how),
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "weights_sha256": hashlib.sha256(content).hexdigest(),
-    }
-    try:
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
-            part = Path(name) / folder.name
-            part.mkdir()
-            (part / WEIGHTS).write_bytes(content)
-            (part / CARD).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-            if folder.exists():
-                folder.rename(Path(name) / "replaced")
-            part.rename(folder)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written: {error.strerror or error}; choose another --out"
-        ) from error
-    return folder
+    whole = {"kind": KIND, "format": FORMAT, "ecgtune": __version__, **card, "input": asdict(how)}
+    return save_weights_folder(network, whole, folder)
 
 
 def load_image_model(folder: Path) -> ImageModel:
@@ -147,15 +126,11 @@ def load_image_model(folder: Path) -> ImageModel:
     MissingExtraError
         Where torchvision is not installed.
     """
-    if not (folder / CARD).is_file() and (folder / "model" / CARD).is_file():
-        folder = folder / "model"
+    folder = model_in(folder)
     card = _read_card(folder)
-    path = folder / WEIGHTS
-    state = read_weights(path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card["weights_sha256"]:
-        raise ModelError(f"{path}: does not belong to its card (SHA-256 differs); train the model again")
+    state = read_own_weights(folder, card["weights_sha256"])
     network = build_image_network(card["network"], classes=len(card["classes"]))
-    load_weights(network, state, str(path))
+    load_weights(network, state, str(folder / WEIGHTS))
     model = ImageModel(card, network, folder)
     try:
         _ = model.input
@@ -193,22 +168,13 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"{folder}: no image model there; give a folder that `ecgtune train ecg-image-resnet` made"
         )
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}; train the model again") from error
-    if not isinstance(card, dict) or card.get("kind") != KIND:
+    card = read_plain_card(folder)
+    if card.get("kind") != KIND:
         raise ModelError(
             f"{folder}: this model labels heartbeats of recordings, not images; take `ecgtune classify`, "
             "or a model that `ecgtune train ecg-image-resnet` made"
         )
-    for name, kind in _REQUIRED.items():
-        if not isinstance(card.get(name), kind):
-            raise ModelError(f"{path}: lacks {name}; train the model again")
-    if card["format"] > FORMAT:
-        raise ModelError(
-            f"{path}: format {card['format']}; this ecgtune reads up to {FORMAT}: upgrade ecgtune"
-        )
+    check_card(card, path, _REQUIRED, FORMAT)
     return card
 
 

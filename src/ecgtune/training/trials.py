@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -169,6 +170,32 @@ def run_trials(
     return finish_all(_run, table, trials, folders, jobs=jobs, tell=tell)
 
 
+def run_trial(
+    trial: Trial, table: WindowTable, folder: Path, tell: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Train and test one network in this process, on one thread, or read what an earlier call has finished.
+
+    Parameters
+    ----------
+    trial
+        Of a network; without test rows nothing is predicted.
+    table
+        What it looks at.
+    folder
+        Keeps a folder for each trial, as of `run_trials`.
+    tell
+        Called with a line for each epoch.
+    """
+
+    def work(table: WindowTable, task: tuple[Trial, Path]) -> None:
+        make_folder(task[1])
+        _run_network(table, *task, tell)
+
+    folders = trial_folders([trial], table, folder)
+    (outcome,) = finish_all(work, table, [trial], folders, jobs=1, tell=tell)
+    return outcome
+
+
 def trial_folders(trials: Sequence[Trial], table: WindowTable, folder: Path) -> list[Path]:
     """Folder of each trial inside the folder of all, whether or not it is there."""
     data = table_digest(table)
@@ -207,9 +234,16 @@ def _run(table: WindowTable, task: tuple[Trial, Path]) -> None:
         _run_classical(table, trial, folder)
 
 
-def _run_network(table: WindowTable, trial: Trial, folder: Path) -> None:
+def _run_network(
+    table: WindowTable, trial: Trial, folder: Path, tell: Callable[[str], None] = lambda _: None
+) -> None:
     method = trial.method
     with (folder / "log.txt").open("a") as log:
+
+        def note(line: str) -> None:
+            print(time.strftime("%H:%M:%S"), line, file=log, flush=True)
+            tell(line)
+
         fitted = fit_windows(
             method.model,
             method.arguments,
@@ -219,12 +253,14 @@ def _run_network(table: WindowTable, trial: Trial, folder: Path) -> None:
             trial.validate if len(trial.validate) else None,
             replace(method.options, seed=trial.seed),
             folder,
-            lambda line: print(time.strftime("%H:%M:%S"), line, file=log, flush=True),
+            note,
             classes=table.classes,
             start=None if trial.start is None else _start_weights(trial, table),
             frozen=trial.frozen,
         )
-    probability = predict_windows(fitted.network, table.windows, trial.test)
+    probability = np.zeros((0, len(table.classes)), dtype=np.float32)
+    if len(trial.test):
+        probability = predict_windows(fitted.network, table.windows, trial.test)
     save_outcome(
         folder,
         fitted.seconds,
