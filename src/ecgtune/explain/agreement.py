@@ -1,4 +1,4 @@
-"""How alike two attributions are, and where in the beat they lie."""
+"""How alike two attributions of the same beats are."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,26 +78,3 @@ def top_overlap(first: Floats, second: Floats, share: float = TOP, seed: int = 0
     common = chosen.all(axis=0).sum(axis=1) / count
     constant = np.any([np.ptp(each, axis=1) == 0 for each in flat], axis=0)
     return np.where(constant, np.nan, common)
-
-
-def share_inside(values: Floats, inside: NDArray[np.bool_]) -> Figures:
-    """Share of an attribution's size that lies inside a part of the beat.
-
-    Parameters
-    ----------
-    values
-        [beats, leads, samples].
-    inside
-        The part, bool [beats, samples]; the same in all leads.
-
-    Returns
-    -------
-    ndarray
-        float64 [beats], 0 to 1; NaN where the attribution is 0 everywhere, or the beat has no such part.
-    """
-    size = np.abs(np.asarray(values, dtype=np.float64)).sum(axis=1)
-    whole = size.sum(axis=1)
-    found = np.full(len(values), np.nan)
-    there = (whole > 0) & inside.any(axis=1)
-    np.divide((size * inside).sum(axis=1), whole, out=found, where=there)
-    return found

@@ -32,5 +32,7 @@ def edges(signal: Floats, fs: float, width_s: float = WIDTH_S) -> Floats:
     ndarray
         float32, same shape, the signal's unit per sample, 0 or more.
     """
-    slope = gaussian_filter1d(np.asarray(signal, dtype=np.float64), width_s * fs, axis=-1, order=1, mode="nearest")
+    slope = gaussian_filter1d(
+        np.asarray(signal, dtype=np.float64), width_s * fs, axis=-1, order=1, mode="nearest"
+    )
     return np.abs(slope).astype(np.float32)

@@ -5,7 +5,7 @@ puts them back (Petsiuk et al. 2018, "RISE", arXiv:1806.07421). What stands in t
 taken away decides much, so all of it is repeated with several fillings.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecgtune.errors import MissingExtraError
 from ecgtune.explain.subject import Examples, Subject, context_of, inputs_of
 
 Floats = NDArray[np.float32]
@@ -25,6 +26,9 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 
 TOGETHER = 2048
 """Masked beats in one step."""
+
+LONGEST = 0.2
+"""The longest piece that `infidelity` replaces, as a share of the window; the shortest is a quarter of it."""
 
 
 def predictor(subject: Subject, examples: Examples) -> Predict:
@@ -62,12 +66,18 @@ class Curves:
 
     @property
     def logit_area(self) -> Figures:
-        """Area between each beat's curve of the logit and the logit of the whole beat, [beats]."""
+        """Area under each beat's curve of the logit, [beats]."""
         return np.asarray(np.trapezoid(self.logit, self.shares, axis=1))
 
 
 def replace_in_order(
-    predict: Predict, start: Floats, end: Floats, order: Ints, target: Ints, steps: int
+    predict: Predict,
+    start: Floats,
+    end: Floats,
+    order: Ints,
+    target: Ints,
+    steps: int,
+    temperature: float = 1.0,
 ) -> Curves:
     """Replace the samples of beats by others, the first in order first.
 
@@ -85,6 +95,8 @@ def replace_in_order(
         Class that is watched, int64 [beats].
     steps
         Equal steps from nothing replaced to everything replaced.
+    temperature
+        What logits are divided by for probabilities.
     """
     n, cells = order.shape
     shares = np.linspace(0, 1, steps + 1)
@@ -104,7 +116,9 @@ def replace_in_order(
             logits = predict(masked.flatten(0, 1), rows).double()
             watched = torch.from_numpy(target)[rows].unsqueeze(1)
             logit[own] = logits.gather(1, watched).view(-1, len(counts)).numpy()
-            probability[own] = logits.softmax(1).gather(1, watched).view(-1, len(counts)).numpy()
+            probability[own] = (
+                (logits / temperature).softmax(1).gather(1, watched).view(-1, len(counts)).numpy()
+            )
     return Curves(shares, probability, logit)
 
 
@@ -118,14 +132,13 @@ def infidelity(
     predict: Predict,
     signal: Floats,
     filling: Floats,
-    values: Floats,
+    values: Mapping[str, Floats],
     target: Ints,
     *,
     draws: int,
     seed: int = 0,
-    longest: float = 0.2,
-) -> Figures:
-    """Share of what happens to the logit that an attribution does not foretell.
+) -> dict[str, Figures]:
+    """Share of what happens to the logit that attributions do not foretell.
 
     Captum's infidelity (Yeh et al. 2019, arXiv:1901.09392) over pieces of the signal that are replaced by a
     filling: the sum of their contributions is compared with what the logit loses. Contributions are scaled
@@ -139,64 +152,78 @@ def infidelity(
     signal, filling
         float32 [beats, leads, samples].
     values
-        Contributions, [beats, leads, samples].
+        Contributions by name, [beats, leads, samples] each.
     target
         Explained class, int64 [beats].
     draws
-        Pieces for each beat.
+        Pieces for each beat: a lead, a length up to `LONGEST` and a place are drawn.
     seed
-        Of the pieces: one lead each, in a place and of a length that are drawn.
-    longest
-        The longest piece as a share of the window; the shortest is a quarter as long.
+        Of the pieces, which are the same for all contributions.
 
     Returns
     -------
-    ndarray
-        float64 [beats]: 0 where the contributions foretell everything, 1 where they are worth nothing; NaN
-        where no piece changes the logit.
+    dict
+        float64 [beats] by name: 0 where the contributions foretell everything, 1 where they are worth
+        nothing; NaN where no piece changes the logit.
     """
-    from captum.metrics import infidelity as captum_infidelity
+    x, fill = torch.from_numpy(np.ascontiguousarray(signal)), torch.from_numpy(np.ascontiguousarray(filling))
+    rows, n = torch.arange(len(x)), len(x)
+    together = n * min(draws, max(1, TOGETHER // n))
 
-    measured = {}
-    whole = torch.from_numpy(np.ascontiguousarray(signal))
-    fill = torch.from_numpy(np.ascontiguousarray(filling))
-    rows = torch.arange(len(whole))
-    for name, scaled in (("error", True), ("change", False)):
+    def squared(contributions: Tensor, *, scaled: bool) -> Figures:
         generator = torch.Generator().manual_seed(seed)
-        contributions = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
         def replace_piece(inputs: Tensor, baselines: Tensor) -> tuple[Tensor, Tensor]:
-            piece = _pieces(inputs.shape, longest, generator)  # noqa: B023
-            # Contributions already hold the difference of signal and filling, so the piece weighs 1.
-            return piece.to(inputs.dtype), torch.where(piece, baselines, inputs)
+            piece = _pieces(inputs.shape, generator)
+            # Contributions hold the difference of signal and filling already, so a replaced sample weighs 1.
+            return piece.to(inputs.dtype), torch.where(piece, baselines.expand_as(inputs), inputs)
 
         with torch.inference_mode():
-            measured[name] = captum_infidelity(
+            found: Tensor = captum_metrics().infidelity(
                 predict,
                 replace_piece,
-                whole,
-                contributions if scaled else torch.zeros_like(contributions),
+                x,
+                contributions,
                 baselines=fill,
                 additional_forward_args=(rows,),
                 target=torch.from_numpy(target),
                 n_perturb_samples=draws,
-                max_examples_per_batch=max(len(whole), TOGETHER // len(whole) * len(whole)),
+                max_examples_per_batch=together,
                 normalize=scaled,
-            ).double()
-    found = np.full(len(signal), np.nan)
-    change: Any = measured["change"].numpy()
-    np.divide(measured["error"].numpy(), change, out=found, where=change > 0)
-    return found
+            )
+        return found.double().numpy()
+
+    change = squared(torch.zeros_like(x), scaled=False)
+    measured = {}
+    for name, contributions in values.items():
+        error = squared(torch.from_numpy(np.ascontiguousarray(contributions, np.float32)), scaled=True)
+        measured[name] = np.full(n, np.nan)
+        np.divide(error, change, out=measured[name], where=change > 0)
+    return measured
 
 
-def _pieces(shape: torch.Size, longest: float, generator: torch.Generator) -> Tensor:
+def _pieces(shape: torch.Size, generator: torch.Generator) -> Tensor:
     """Draw a piece of one lead for each row, bool [n, leads, samples]."""
     n, leads, samples = shape
-    most = max(1, round(longest * samples))
-    least = max(1, most // 4)
-    length = torch.randint(least, most + 1, (n, 1), generator=generator)
+    most = max(1, round(LONGEST * samples))
+    length = torch.randint(max(1, most // 4), most + 1, (n, 1), generator=generator)
     begin = (torch.rand(n, 1, generator=generator) * (samples - length + 1)).long()
     lead = torch.randint(0, leads, (n, 1), generator=generator)
     at = torch.arange(samples)
     inside = (at >= begin) & (at < begin + length)
     return inside.unsqueeze(1) & (torch.arange(leads) == lead).unsqueeze(2)
+
+
+def captum_metrics() -> Any:
+    """Import captum's metrics.
+
+    Raises
+    ------
+    MissingExtraError
+        Where captum is not installed.
+    """
+    try:
+        import captum.metrics
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", "testing explanations") from error
+    return captum.metrics

@@ -1,0 +1,58 @@
+"""A report as one HTML page that needs no other file."""
+
+from base64 import b64encode
+from html import escape
+
+from ecgtune.evaluation.result_tables import markdown, provenance
+from ecgtune.evaluation.results import Result
+from ecgtune.report.style import STYLE
+
+_OWN_STYLE = "img{width:100%;height:auto;display:block}.scroll{margin-bottom:14px}"
+
+
+def render_page(result: Result, picture: bytes) -> str:
+    """Make the page: the verdict first, then figures, tables and notes.
+
+    Parameters
+    ----------
+    result
+        Of `ecgtune.explain.report_result.result_of`.
+    picture
+        Its figures, PNG.
+
+    Returns
+    -------
+    str
+        HTML, well-formed as XML too; no network, no script.
+    """
+    verdict, *notes = result.notes
+    tables = "".join(_table(markdown(result, name, source=False)) for name in result.tables)
+    listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    image = b64encode(picture).decode()
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+        # The browser itself then guarantees that the page loads nothing.
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\"/>"
+        f"<title>{escape(result.title)}</title><style>{STYLE}{_OWN_STYLE}</style></head>\n<body><main>"
+        f'<header><div class="alert"><strong>{escape(verdict)}</strong></div>'
+        f"<h1>{escape(result.title)}</h1></header>"
+        f"<section><h2>Why, and how it was measured</h2><ul>{listed}</ul></section>"
+        f'<section><h2>Figures</h2><img alt="{escape(result.title)}" src="data:image/png;base64,{image}"/>'
+        f"</section><section><h2>Tables</h2>{tables}</section>"
+        f"<footer>{escape(provenance(result)).replace('`', '')}</footer></main></body></html>\n"
+    )
+
+
+def _table(text: str) -> str:
+    """Turn a table of `ecgtune.evaluation.result_tables.markdown` into HTML."""
+    title, *lines = [line for line in text.splitlines() if line]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    head, _, *body = cells
+    columns = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in body)
+    return (
+        f'<h3>{escape(title.strip("*"))}</h3><div class="scroll"><table><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )

@@ -1,0 +1,96 @@
+"""How much a report measures, and how long each part takes."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Parameters
+    ----------
+    per_class
+        Beats of each class.
+    records
+        Most records that they are drawn from; all where None.
+    few
+        Beats of each class for what is repeated many times: sensitivity and both sanity checks.
+    steps, few_steps
+        Of Integrated Gradients, of all beats and of the few.
+    shares
+        Steps of deletion and insertion.
+    orders
+        Random orders for each beat.
+    pieces
+        Draws of infidelity for each beat.
+    noises
+        Draws of sensitivity for each beat.
+    depths
+        Points of the cascade of random weights.
+    dealings
+        Draws of random weights at each point.
+    learned
+        Beats of each class that a network with permuted labels is trained on.
+    epochs
+        Of this training, at most.
+    """
+
+    per_class: int = 100
+    records: int | None = None
+    few: int = 20
+    steps: int = 50
+    few_steps: int = 20
+    shares: int = 20
+    orders: int = 3
+    pieces: int = 20
+    noises: int = 5
+    depths: int = 8
+    dealings: int = 3
+    learned: int = 40
+    epochs: int = 400
+
+
+FULL = Plan()
+QUICK = Plan(
+    per_class=8,
+    records=6,
+    few=3,
+    steps=16,
+    few_steps=8,
+    shares=10,
+    orders=1,
+    pieces=8,
+    noises=2,
+    depths=3,
+    dealings=1,
+    learned=8,
+    epochs=120,
+)
+
+
+@dataclass
+class Clock:
+    """Wall seconds of each part, in the order in which they began.
+
+    Parameters
+    ----------
+    tell
+        Called with a line for each part that is done.
+    """
+
+    tell: Tell
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Add the time of a ``with`` block to a part."""
+        began = time.perf_counter()
+        yield
+        took = time.perf_counter() - began
+        self.seconds[name] = self.seconds.get(name, 0.0) + took
+        self.tell(f"{name}: {took:.1f} s")
