@@ -2,10 +2,11 @@
 
 The signal-to-noise ratio (SNR) is that of PhysioNet's noise stress test ``nst`` (Moody, Muldrow and Mark
 1984) as measured by ``sigamp``: signal power is the square of the QRS peak-to-peak amplitude divided by 8
-(the power of a sine of that amplitude), where the amplitude is taken within 50 ms of each annotated beat;
-noise power is the square of the RMS amplitude in windows of one second, each about its own mean, so that
-drifts slower than a second do not count. Both are means over up to 300 measurements without the largest and
-the smallest 5 %.
+(the power of a sine of that amplitude), where the amplitude is taken within 50 ms of each beat that is
+annotated as normal or supraventricular (`measured_beats`); noise power is the square of the RMS amplitude in
+windows of one second, each about its own mean, so that drifts slower than a second do not count. Both are
+means over the first 300 measurements without the largest and the smallest 5 %. Noise recordings are in
+`ecgtune.signals.noise_recorded`.
 """
 
 from collections.abc import Mapping
@@ -16,11 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, rfftfreq
 
-from ecgtune.record import FloatArray, Record, SignalSource
+from ecgtune.labels import BEAT_SYMBOLS
+from ecgtune.record import Annotations, FloatArray, Record, SignalSource
 from ecgtune.signals.blocks import BlockSource
 
 _MEASUREMENTS = 300
 _HALF_QRS = 0.05
+
+_UNMEASURED = frozenset("VErF?")
+"""Beats that ``sigamp`` does not measure: ventricular, fusion, learning. It measures every other kind."""
 
 NOISE_KINDS: tuple[str, ...] = ("white", "muscle", "wander", "motion", "mains50", "mains60")
 """Names of the synthetic kinds; see `NoiseSource`."""
@@ -180,7 +185,17 @@ def qrs_amplitude(signal: ArrayLike, fs: float, beats: ArrayLike) -> NDArray[np.
     return _amplitude(record.source, record.n_samples, fs, np.asarray(beats, dtype=np.int64))
 
 
-def noise_level(noise: ArrayLike, fs: float) -> NDArray[np.float64]:
+def measured_beats(annotations: Annotations) -> NDArray[np.int64]:
+    """Samples of the beats whose QRS ``sigamp`` measures, int64 [n]; of all beats where there is none.
+
+    All but ventricular and fusion beats count: ``N L R B e j A a J S n / f Q``.
+    """
+    beats = annotations.beats()
+    usual = np.isin(beats.symbol, sorted(BEAT_SYMBOLS - _UNMEASURED))
+    return beats.sample[usual] if usual.any() else beats.sample
+
+
+def noise_level(noise: ArrayLike, fs: float, *, step: float | None = None) -> NDArray[np.float64]:
     """RMS of noise in windows of a second about their means, as ``sigamp`` measures it.
 
     Parameters
@@ -189,6 +204,10 @@ def noise_level(noise: ArrayLike, fs: float) -> NDArray[np.float64]:
         [samples] or [samples, leads]; the first 300 seconds are used.
     fs
         Sampling rate in Hz.
+    step
+        Unit of the converter in the unit of ``noise``. Where given, each sample's distance from the mean is
+        cut to whole units, as in ``sigamp``: PhysioNet's noise recordings then measure 0.2 to 0.4 dB weaker
+        than they are, and ``nst`` adds as much more of them.
 
     Returns
     -------
@@ -198,7 +217,12 @@ def noise_level(noise: ArrayLike, fs: float) -> NDArray[np.float64]:
     array = _two_dimensional(noise)
     width = min(max(1, round(fs)), max(1, len(array)))
     n = min(len(array) // width, _MEASUREMENTS)
-    return _trimmed_mean(array[: n * width].reshape(n, width, array.shape[1]).std(axis=1, dtype=np.float64))
+    pieces = array[: n * width].reshape(n, width, array.shape[1]).astype(np.float64)
+    distance = pieces - pieces.mean(axis=1, keepdims=True)
+    if step is not None:
+        units = np.round(pieces / step)
+        distance = np.trunc(units - units.mean(axis=1, keepdims=True)) * step
+    return _trimmed_mean(np.sqrt((distance**2).mean(axis=1)))
 
 
 def snr_db(signal: ArrayLike, noise: ArrayLike, fs: float, beats: ArrayLike) -> NDArray[np.float64]:
@@ -207,10 +231,20 @@ def snr_db(signal: ArrayLike, noise: ArrayLike, fs: float, beats: ArrayLike) -> 
     return np.asarray(10 * np.log10(power / noise_level(noise, fs) ** 2))
 
 
-def _gain(
+def noise_gain(
     amplitude: NDArray[np.float64], level: NDArray[np.float64], wanted_db: float
 ) -> NDArray[np.float64]:
-    """Factor of each lead for the noise; 0 where the lead or the noise is silent or missing."""
+    """Factor of each lead for the noise; 0 where the lead or the noise is silent or missing.
+
+    Parameters
+    ----------
+    amplitude
+        QRS amplitude of each lead, see `qrs_amplitude`.
+    level
+        Of the noise that each lead gets, in the same unit, see `noise_level`.
+    wanted_db
+        Signal-to-noise ratio in dB.
+    """
     gain = np.zeros_like(amplitude)
     usable = (amplitude > 0) & (level > 0)
     gain[usable] = amplitude[usable] / level[usable] / np.sqrt(8 * 10 ** (wanted_db / 10))
@@ -234,7 +268,7 @@ def add_noise(signal: ArrayLike, noise: ArrayLike, snr_db: float, fs: float, bea
     fs
         Sampling rate of both in Hz.
     beats
-        Sample numbers of the signal's normal beats, [n].
+        Sample numbers of the beats that the signal is measured by, [n]; see `measured_beats`.
 
     Returns
     -------
@@ -249,7 +283,7 @@ def add_noise(signal: ArrayLike, noise: ArrayLike, snr_db: float, fs: float, bea
     clean, added = _two_dimensional(signal), _two_dimensional(noise)
     if not len(added):
         raise ValueError("the noise has no samples")
-    gain = _gain(
+    gain = noise_gain(
         qrs_amplitude(clean, fs, beats),
         noise_level(added, fs)[np.arange(clean.shape[1]) % added.shape[1]],
         snr_db,
@@ -282,7 +316,7 @@ def with_noise(record: Record, noise: Mapping[str, float], *, annotator: str, se
         Any record, simulated or real.
     noise
         Kind (one of `NOISE_KINDS`) to signal-to-noise ratio in dB; each kind has its own ratio, measured on
-        the record's first 300 normal beats (where there are none, on its first 300 beats).
+        the first 300 of the record's `measured_beats`.
     annotator
         Whose annotations of ``record`` say where the beats are.
     seed
@@ -296,15 +330,12 @@ def with_noise(record: Record, noise: Mapping[str, float], *, annotator: str, se
     if not noise:
         return record
     sources = [NoiseSource(kind, record.fs, len(record.leads), seed) for kind in noise]
-    beats = record.annotations[annotator].beats()
-    normal = beats.sample[beats.symbol == "N"]
-    amplitude = _amplitude(
-        record.source, record.n_samples, record.fs, normal if len(normal) else beats.sample
-    )
+    beats = measured_beats(record.annotations[annotator])
+    amplitude = _amplitude(record.source, record.n_samples, record.fs, beats)
     head = round(_MEASUREMENTS * record.fs)
     measured = partial(noise_level, fs=record.fs)
     gains = [
-        _gain(amplitude, measured(source.read(0, head)), wanted).astype(np.float32)
+        noise_gain(amplitude, measured(source.read(0, head)), wanted).astype(np.float32)
         for source, wanted in zip(sources, noise.values(), strict=True)
     ]
     return replace(record, source=_NoisySource(record.source, tuple(zip(sources, gains, strict=True))))
