@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgtune.beats import Beats, Preprocessing, annotated_beats, beat_index, concatenate, detected_beats
+from ecgtune.beats import Beats, Preprocessing, annotated_beats, beat_index, concatenate, cut, detected_beats
 from ecgtune.beats.cut import MATCH, stream_windows
 from ecgtune.errors import RecordError
 from ecgtune.labels import CLASSES
@@ -122,6 +122,20 @@ def test_the_index_reads_no_signal(record: Record, truth: Annotations) -> None:
     np.testing.assert_array_equal(index.sample, truth.sample)
     assert index.windows.size == 0
     assert index.counts()["V"] == np.sum(truth.symbol == "V")
+
+
+def test_without_snapping_beats_stay_and_nothing_is_detected(
+    record: Record, truth: Annotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapped = annotated_beats(record, truth, (0, 1))
+    fiducials = Annotations(to_native(snapped.at, record.fs), truth.symbol)
+    monkeypatch.setattr(cut, "detect_beats", lambda _: pytest.fail("beats were detected"))
+    stayed = annotated_beats(record, fiducials, (0, 1), snap=0)
+    np.testing.assert_array_equal(stayed.at, snapped.at)
+    np.testing.assert_array_equal(stayed.windows, snapped.windows)
+    late = replace(truth, sample=np.minimum(truth.sample + 18, record.n_samples - 1))
+    moved = annotated_beats(record, late, (0, 1), snap=0)
+    np.testing.assert_array_equal(moved.at, np.round(to_working(late.sample, record.fs)))
 
 
 @pytest.mark.parametrize("make", [beat_index, detected_beats, annotated_beats])

@@ -80,8 +80,22 @@ def annotated_beats(
     how: Preprocessing = _DEFAULT,
     *,
     database: str = "",
+    snap: int = SNAP,
 ) -> Beats:
-    """Beats where the annotations have them; each is moved to the nearest detected beat within `SNAP`.
+    """Beats where the annotations have them; each is moved to the nearest detected beat.
+
+    Parameters
+    ----------
+    record, annotations
+        The recording, and its beats.
+    leads
+        Indices of the leads whose windows are cut.
+    how
+        The model's preprocessing.
+    database
+        Where the recording is from.
+    snap
+        Working samples that a beat is moved by at most; 0 leaves all where they are and detects nothing.
 
     Raises
     ------
@@ -89,11 +103,12 @@ def annotated_beats(
         Where there is no beat among the annotations.
     """
     reference = _reference(record, annotations)
-    detected = np.round(to_working(detect_beats(record), record.fs)).astype(np.int64)
     at = np.round(to_working(reference.sample, record.fs)).astype(np.int64)
+    found = detect_beats(record) if snap else np.empty(0, dtype=np.int64)
+    detected = np.round(to_working(found, record.fs)).astype(np.int64)
     if len(detected):
         there = detected[nearest(detected, at)]
-        at = np.where(np.abs(there - at) <= SNAP, there, at)
+        at = np.where(np.abs(there - at) <= snap, there, at)
     order = np.argsort(at, kind="stable")
     at, reference = at[order], reference.select(order)
     pieces = []

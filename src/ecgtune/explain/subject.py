@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ecgtune.beats.cut import SNAP
 from ecgtune.errors import ModelError
 from ecgtune.record import Annotations, Record
 
@@ -278,6 +279,7 @@ class BeatSubject(Subject, Protocol):
         *,
         leads: Sequence[str | int] | None = None,
         database: str = "",
+        snap: int = SNAP,
     ) -> Reading:
         """Cut and prepare all beats of a recording.
 
@@ -291,6 +293,8 @@ class BeatSubject(Subject, Protocol):
             Names or indices of the leads to use; all where None, of which the model takes its own.
         database
             Where the recording is from.
+        snap
+            Working samples that an annotated beat is moved by, to a detected one; see `annotated_beats`.
 
         Raises
         ------

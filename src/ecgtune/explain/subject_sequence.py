@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgtune.beats import Preprocessing, annotated_beats, stream_windows
+from ecgtune.beats.cut import SNAP
 from ecgtune.errors import RecordError
 from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
@@ -180,6 +181,7 @@ class SequenceSubject:
         *,
         leads: Sequence[str | int] | None = None,
         database: str = "",
+        snap: int = SNAP,
     ) -> Reading:
         """Cut and prepare all beats of a recording; see `BeatSubject.read`."""
         how = self.preprocessing
@@ -197,7 +199,7 @@ class SequenceSubject:
             sample = np.minimum(to_native(at, record.fs), record.n_samples - 1)
             label = np.full(len(at), -1, dtype=np.int64)
         else:
-            table = annotated_beats(record, annotations, read, how)
+            table = annotated_beats(record, annotations, read, how, snap=snap)
             at, windows, sample = table.at, table.windows, table.sample
             label, readable = table.label.astype(np.int64), np.ones(len(at), dtype=np.bool_)
         signal, rhythm = how.inputs(windows, at)

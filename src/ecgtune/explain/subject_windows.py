@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgtune.beats import Preprocessing, annotated_beats
+from ecgtune.beats.cut import SNAP
 from ecgtune.errors import RecordError
 from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
@@ -115,6 +116,7 @@ class WindowSubject:
         *,
         leads: Sequence[str | int] | None = None,
         database: str = "",
+        snap: int = SNAP,
     ) -> Reading:
         """Cut all beats of a recording; see `BeatSubject.read`."""
         asked = choose_leads(record, leads)
@@ -130,7 +132,7 @@ class WindowSubject:
             sample = at = detect_beats(record, usable)
             label = np.full(len(at), -1, dtype=np.int64)
         else:
-            beats = annotated_beats(record, annotations, read, Preprocessing(leads=len(read)))
+            beats = annotated_beats(record, annotations, read, Preprocessing(leads=len(read)), snap=snap)
             at, sample, label = to_native(beats.at, record.fs), beats.sample, beats.label.astype(np.int64)
         at = np.clip(at, 0, record.n_samples - 1)
         if not len(at):
