@@ -122,6 +122,14 @@ def replace_in_order(
     return Curves(shares, probability, logit)
 
 
+def reversed_curves(curves: Curves) -> Curves:
+    """Curves of the same replacements undone, the last first.
+
+    Insertion in a random order is deletion in the reverse order undone, and the reverse order is random, too.
+    """
+    return Curves(1 - curves.shares[::-1], curves.probability[:, ::-1], curves.logit[:, ::-1])
+
+
 def random_orders(n: int, cells: int, seed: int) -> Ints:
     """Order the samples of each beat at random: int64 [n, cells]."""
     drawn = np.random.default_rng(seed).random((n, cells))

@@ -10,7 +10,14 @@ from ecgtune.explain.agreement import order_of, rank_correlation, top_overlap
 from ecgtune.explain.attribution import Attribution, explain
 from ecgtune.explain.baselines import baseline_of
 from ecgtune.explain.edges import edges
-from ecgtune.explain.faithfulness import Curves, infidelity, predictor, random_orders, replace_in_order
+from ecgtune.explain.faithfulness import (
+    Curves,
+    infidelity,
+    predictor,
+    random_orders,
+    replace_in_order,
+    reversed_curves,
+)
 from ecgtune.explain.methods import METHODS
 from ecgtune.explain.regions import region_masks, region_shares
 from ecgtune.explain.report_plan import Clock, Plan
@@ -94,63 +101,96 @@ def measure_faith(subject: BeatSubject, examples: Examples, plan: Plan, *, seed:
     clock
         Takes the time of each part.
     """
-    methods, fillings = methods_for(subject), subject.baselines
+    methods = methods_for(subject)
     target = logits_of(subject, examples).argmax(axis=1).astype(np.int64)
     values, error = _explanations(subject, examples, target, methods, plan, seed, clock)
-    signal = np.ascontiguousarray(examples.signal)
-    slopes = edges(signal, subject.fs)
-    n, cells = len(signal), signal[0].size
-    chance = [random_orders(n, cells, seed + draw) for draw in range(plan.orders)]
-    predict = predictor(subject, examples)
-    # Of a model that has one, so that probabilities are those of its labels.
-    temperature = float(getattr(subject, "temperature", 1.0))
-    empty = {name: np.ascontiguousarray(baseline_of(examples, name, seed)[0]) for name in fillings}
-    deletion: dict[By, Curves] = {}
-    insertion: dict[By, Curves] = {}
+    slopes = edges(examples.signal, subject.fs)
+    bench = _Bench(subject, examples, target, plan, seed)
     with clock.part("deletion and insertion"):
-        for filling in fillings:
-            orders = {name: [order_of(values[filling, name], seed)] for name in methods}
-            orders |= {EDGES: [order_of(slopes, seed)], RANDOM: chance}
-            for name, several in orders.items():
-                for kept, sides in (
-                    (deletion, (signal, empty[filling])),
-                    (insertion, (empty[filling], signal)),
-                ):
-                    found = [
-                        replace_in_order(predict, *sides, order, target, plan.shares, temperature)
-                        for order in several
-                    ]
-                    kept[filling, name] = _mean(found)
-    unexplained: dict[By, Figures] = {}
+        deletion, insertion = _curves(bench, values, slopes, methods)
     with clock.part("infidelity"):
-        for filling in fillings:
-            named = {name: values[filling, name] for name in methods} | {EDGES: slopes}
-            measured = infidelity(
-                predict, signal, empty[filling], named, target, draws=plan.pieces, seed=seed
-            )
-            unexplained |= {(filling, name): each for name, each in measured.items()}
+        foretold = _infidelity(bench, values, slopes, methods)
     with clock.part("agreement and regions"):
         masks = region_masks(examples.rr, fs=subject.fs, before=subject.before, width=subject.width)
         return Faith(
             examples=examples,
             target=target,
             methods=methods,
-            fillings=fillings,
+            fillings=subject.baselines,
             values=values,
             error=error,
             deletion=deletion,
             insertion=insertion,
-            infidelity=unexplained,
-            agreement=_agreement(values, slopes, methods, fillings, seed),
+            infidelity=foretold,
+            agreement=_agreement(values, slopes, methods, subject.baselines, seed),
             between={
                 (method, one, other): rank_correlation(values[one, method], values[other, method])
                 for method in methods
                 if METHODS[method].needs_baseline
-                for one, other in combinations(fillings, 2)
+                for one, other in combinations(subject.baselines, 2)
             },
             regions={by: _where(each, masks) for by, each in values.items()},
             room={name: mask.mean(axis=1) for name, mask in masks.items()},
         )
+
+
+class _Bench:
+    """The beats, what fills the place of their samples, and what the model makes of either."""
+
+    def __init__(self, subject: BeatSubject, examples: Examples, target: Ints, plan: Plan, seed: int) -> None:
+        self.predict = predictor(subject, examples)
+        self.signal = np.ascontiguousarray(examples.signal)
+        self.fillings = {
+            name: np.ascontiguousarray(baseline_of(examples, name, seed)[0]) for name in subject.baselines
+        }
+        self.target, self.plan, self.seed = target, plan, seed
+        # Of a model that has one: its probabilities are those that its labels come with.
+        self.temperature = float(getattr(subject, "temperature", 1.0))
+
+    def replace(self, start: Floats, end: Floats, orders: list[Ints]) -> Curves:
+        """Mean curves of some orders."""
+        shares, warm = self.plan.shares, self.temperature
+        return _mean(
+            [replace_in_order(self.predict, start, end, each, self.target, shares, warm) for each in orders]
+        )
+
+
+def _curves(
+    bench: _Bench, values: dict[By, Floats], slopes: Floats, methods: tuple[str, ...]
+) -> tuple[dict[By, Curves], dict[By, Curves]]:
+    """Deletion and insertion in every order, with every filling."""
+    n, cells = len(bench.signal), bench.signal[0].size
+    chance = [random_orders(n, cells, bench.seed + draw) for draw in range(bench.plan.orders)]
+    steepest = [order_of(slopes, bench.seed)]
+    deletion: dict[By, Curves] = {}
+    insertion: dict[By, Curves] = {}
+    for filling, empty in bench.fillings.items():
+        orders = {name: [order_of(values[filling, name], bench.seed)] for name in methods}
+        for name, several in (orders | {EDGES: steepest}).items():
+            deletion[filling, name] = bench.replace(bench.signal, empty, several)
+            insertion[filling, name] = bench.replace(empty, bench.signal, several)
+        deletion[filling, RANDOM] = bench.replace(bench.signal, empty, chance)
+        insertion[filling, RANDOM] = reversed_curves(deletion[filling, RANDOM])
+    return deletion, insertion
+
+
+def _infidelity(
+    bench: _Bench, values: dict[By, Floats], slopes: Floats, methods: tuple[str, ...]
+) -> dict[By, Figures]:
+    found: dict[By, Figures] = {}
+    for filling, empty in bench.fillings.items():
+        named = {name: values[filling, name] for name in methods} | {EDGES: slopes}
+        measured = infidelity(
+            bench.predict,
+            bench.signal,
+            empty,
+            named,
+            bench.target,
+            draws=bench.plan.pieces,
+            seed=bench.seed,
+        )
+        found |= {(filling, name): each for name, each in measured.items()}
+    return found
 
 
 def _explanations(

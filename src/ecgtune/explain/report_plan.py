@@ -40,33 +40,33 @@ class Plan:
         Of this training, at most.
     """
 
-    per_class: int = 100
+    per_class: int = 80
     records: int | None = None
-    few: int = 20
+    few: int = 10
     steps: int = 50
     few_steps: int = 20
     shares: int = 20
-    orders: int = 3
-    pieces: int = 20
-    noises: int = 5
-    depths: int = 8
-    dealings: int = 3
+    orders: int = 2
+    pieces: int = 10
+    noises: int = 4
+    depths: int = 6
+    dealings: int = 2
     learned: int = 40
     epochs: int = 400
 
 
 FULL = Plan()
 QUICK = Plan(
-    per_class=8,
+    per_class=6,
     records=6,
-    few=3,
+    few=2,
     steps=16,
     few_steps=8,
     shares=10,
     orders=1,
     pieces=8,
-    noises=2,
-    depths=3,
+    noises=1,
+    depths=2,
     dealings=1,
     learned=8,
     epochs=120,

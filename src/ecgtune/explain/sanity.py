@@ -82,10 +82,11 @@ def stages_of(network: nn.Module, run: Run) -> list[Stage]:
 def shuffled(network: nn.Module, stages: Sequence[Stage], run: Run, seed: int) -> nn.Module:
     """Copy a network with random weights in some of its layers.
 
-    The values of each weight tensor are dealt anew. Fresh weights, as before a training, would shrink the
-    signal of a network without normalisation ten thousand times, and its biases would decide alone; values
-    that are dealt anew keep their size and forget what they meant. Batch norms in these layers then take the
-    mean and variance of what comes in now.
+    The values of each weight tensor are dealt anew, those of matrices with random signs. Fresh weights, as
+    before a training, would shrink the signal of a network without normalisation ten thousand times, and its
+    biases would decide alone; values that are dealt anew keep their size and forget what they meant. Without
+    new signs, a matrix whose mean is below 0 would silence every ReLU behind it. Batch norms in these layers
+    then take the mean and variance of what comes in now.
 
     Parameters
     ----------
@@ -111,8 +112,10 @@ def shuffled(network: nn.Module, stages: Sequence[Stage], run: Run, seed: int) -
         # From the top down: with one seed, a layer has the same random weights at every depth of a cascade.
         for module in (parts[name] for stage in reversed(stages) for name in stage.modules):
             for weight in module.parameters(recurse=False):
-                dealt = torch.randperm(weight.numel(), generator=generator)
-                weight.copy_(weight.flatten()[dealt].view_as(weight))
+                dealt = weight.flatten()[torch.randperm(weight.numel(), generator=generator)]
+                if weight.ndim > 1:
+                    dealt *= 2 * torch.randint(2, dealt.shape, generator=generator) - 1
+                weight.copy_(dealt.view_as(weight))
             if isinstance(module, BatchNorm):
                 norms.append(module)
     if norms:
