@@ -17,8 +17,8 @@ from ecgtune.explain.subject import Examples, Subject, context_of, inputs_of
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-EVALUATED_TOGETHER = 1024
-"""Inputs that go through the network in one step."""
+_VALUES_TOGETHER, _FEWEST, _MOST = 2**18, 8, 1024
+"""Values that go through the network in one step, and inputs at least and most: 1,024 beats, 8 images."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Piece:
 def attribute(subject: Subject, examples: Examples, asked: Asked) -> Found:
     """Run a method over examples, piece by piece."""
     method = METHODS[asked.method]
-    size = max(1, EVALUATED_TOGETHER // method.evaluations(asked.steps))
+    size = max(1, _together(examples.signal[0].size) // method.evaluations(asked.steps))
     found = []
     for at in range(0, len(examples), size):
         own = slice(at, at + size)
@@ -74,15 +74,23 @@ def attribute(subject: Subject, examples: Examples, asked: Asked) -> Found:
     return Found(values, joined("rhythm"), joined("delta"))
 
 
+def _together(values: int) -> int:
+    """How many inputs of so many values go through the network in one step."""
+    return min(max(_VALUES_TOGETHER // values, _FEWEST), _MOST)
+
+
 def _integrated_gradients(subject: Subject, piece: Piece, steps: int) -> Found:
     """Sundararajan et al. 2017 (arXiv:1703.01365), by Gauss and Legendre's nodes."""
     method = captum_attr().IntegratedGradients(subject.module)
+    count = len(piece.target)
+    together = max(count, _together(piece.inputs[0][0].numel()))
     parts, delta = method.attribute(
         piece.inputs,
         baselines=piece.baselines,
         target=piece.target,
         additional_forward_args=piece.context or None,
         n_steps=steps,
+        internal_batch_size=together if count * steps > together else None,
         return_convergence_delta=True,
     )
     return Found(*_plain(parts), delta=delta.detach().numpy().astype(np.float32))
@@ -125,7 +133,7 @@ def _occlusion(subject: Subject, piece: Piece, steps: int) -> Found:
             baselines=piece.baselines,
             target=piece.target,
             additional_forward_args=piece.context or None,
-            perturbations_per_eval=max(1, EVALUATED_TOGETHER // len(piece.target)),
+            perturbations_per_eval=max(1, _together(piece.inputs[0][0].numel()) // len(piece.target)),
         )
     )
     values, rhythm = _plain(parts)
