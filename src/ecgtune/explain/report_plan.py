@@ -49,8 +49,8 @@ class Plan:
     orders: int = 2
     pieces: int = 10
     noises: int = 4
-    depths: int = 6
-    dealings: int = 2
+    depths: int = 5
+    dealings: int = 3
     learned: int = 40
     epochs: int = 400
 

@@ -99,14 +99,14 @@ def notes_of(measured: Measured) -> list[str]:
         "smoothed signal",
         "infidelity: share of what happens to the logit that the contributions do not foretell (0 best, 1 "
         "worthless), contributions scaled for each beat as suits them best",
-        f"sensitivity: largest change under {plan.noises} noise{'s' * (plan.noises > 1)} of up to {100 * RADIUS:g} % of the beat's "
-        "height, as a share of the attribution",
+        f"sensitivity: largest change under {plan.noises} noise{'s' * (plan.noises > 1)} of up to "
+        f"{100 * RADIUS:g} % of the beat's height, as a share of the attribution",
         "a P, QRS or T window is where the wave is expected by the RR intervals, not where it was found",
         f"sensitivity and sanity checks: {len(sanity.examples)} of the beats, Integrated Gradients with "
         f"{plan.few_steps} steps",
         "random weights: values of each tensor dealt anew with random signs, from the last of "
         f"{len(sanity.stages)} layers down to the first, and batch norms measured again; mean of "
-        f"{plan.dealings} such network{'s' * (plan.dealings > 1)}",
+        f"{plan.dealings} such network{'s' * (plan.dealings > 1)}, whose draw the intervals do not cover",
         f"permuted labels: the same architecture, trained from random weights on {known.beats} beats, up to "
         f"{plan.learned} of each class, for {known.epochs} epochs without dropout; it then knew "
         f"{100 * known.accuracy:.0f} % of their permuted labels",

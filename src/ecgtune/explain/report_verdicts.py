@@ -182,7 +182,7 @@ def headline(name: str, verdicts: Sequence[Verdict]) -> str:
         )
     said = "; ".join(f"{method} is {_failures(found, fillings)}" for method, found in failed.items())
     rest = [method for method in methods if method not in failed]
-    fine = f" {_listed(rest)} passed{' all' * (len(rest) == 1)} everything." if rest else ""
+    fine = f" {_listed(rest)} passed everything." if rest else ""
     return f"FAILED: not every explanation of {name} can be trusted: {said}.{fine}"
 
 
