@@ -78,7 +78,7 @@ def stretch_of(record: Record, annotations: Annotations, minutes: tuple[float, f
     beats = annotations.select((annotations.sample >= start) & (annotations.sample < stop))
     if start >= stop or not len(beats.beats()):
         raise RecordError(
-            f"{record.name}: no beats from minute {minutes[0]:g} to {minutes[1]:g}; take others"
+            f"{record.name}: no beats from minute {minutes[0]:g} to {minutes[1]:g}; take another record"
         )
     shifted = replace(beats, sample=beats.sample - start)
     amplitude = qrs_amplitude(record.signal, record.fs, measured_beats(annotations))
