@@ -6,12 +6,12 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from made_up_beats_explained import subject_around
+from made_up_beats_explained import all_of, random_reading, small_network, subject_around
 
 from ecgtune.errors import DataError, ModelError
 from ecgtune.evaluation.result_tables import markdown
 from ecgtune.evaluation.results import load_result
-from ecgtune.explain.report import report_on, write_report
+from ecgtune.explain.report import learned_beats, report_on, write_report
 from ecgtune.explain.report_plan import Plan
 from ecgtune.training.networks.windows import build_window_network
 
@@ -78,7 +78,7 @@ def test_every_method_has_figures_with_every_filling(reported):
     for filling in ("zero", "typical-beat", "noise"):
         for method in ("integrated-gradients", "grad-cam", "occlusion"):
             label = f"{method}, {filling}"
-            assert {"area", "less random", "less edges"} <= set(result.figures[f"{label}, deletion"])
+            assert {"area", "minus random", "minus edges"} <= set(result.figures[f"{label}, deletion"])
             assert {"infidelity", "sensitivity"} <= set(result.figures[f"{label}, infidelity"])
             assert "permuted labels" in result.figures[f"{label}, sanity-signed"]
         shares = result.figures[f"V, occlusion, regions-{filling}"]
@@ -122,6 +122,14 @@ def test_records_of_other_patients_are_said_to_be_such(tmp_path):
     assert "grad-cam" not in result.notes[0]
     # Two records are too few for any verdict.
     assert result.notes[0].startswith("FAILED")
+
+
+def test_without_its_training_data_the_network_learns_what_is_explained():
+    subject = subject_around(small_network(), trained_on=frozenset({"nowhere/1"}))
+    drawn = all_of(random_reading(n=30))
+    learned, said = learned_beats(subject, "mitdb", drawn, TINY, seed=0)
+    assert "since none of the model's training is at hand" in said
+    assert [len(rows) for rows in learned.rows] == [6]
 
 
 def test_bad_input_is_one_line(tmp_path):

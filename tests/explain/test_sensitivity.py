@@ -38,3 +38,8 @@ def test_noise_comes_from_the_seed():
     assert (found[0] == found[1]).all()
     assert (found[0] != found[2]).any()
     assert (found[0] > 0).all()
+
+
+def test_an_attribution_of_nothing_has_no_sensitivity():
+    subject = subject_around(Weighing(np.zeros((1, 32))), classes=("N", "V"))
+    assert np.isnan(measured(subject, examples_of(subject, np.ones((2, 1, 32))))).all()

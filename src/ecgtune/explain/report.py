@@ -1,9 +1,11 @@
 """``ecgtune explain-report``: whether a model's explanations can be trusted."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ecgtune.errors import DataError
 from ecgtune.evaluation.results import FILE, Result, save_result
 from ecgtune.explain.beats_of import (
     Drawn,
@@ -127,7 +129,7 @@ def report_on(
         drawn = read_drawn(
             subject, index, deal({key: index.label[key] for key in keys}, plan.per_class, seed)
         )
-        learned, taught = _learned(subject, index, data, drawn, plan, seed)
+        learned, taught = learned_beats(subject, data, drawn, plan, seed)
         examples = drawn.examples(subject)
     tell(f"{len(examples)} beats of {len(drawn.readings)} records")
     faith = measure_faith(subject, examples, plan, seed=seed, clock=clock)
@@ -152,17 +154,38 @@ def report_on(
     return result
 
 
-def _learned(
-    subject: BeatSubject, index: Index, data: str, drawn: Drawn, plan: Plan, seed: int
-) -> tuple[Drawn, str]:
-    """Beats for the network with permuted labels: of the model's own training where they are at hand."""
-    every = index_records(records_of(data))
+def learned_beats(subject: BeatSubject, data: str, drawn: Drawn, plan: Plan, seed: int) -> tuple[Drawn, str]:
+    """Draw beats for the network with permuted labels, of the model's own training where it is at hand.
+
+    Parameters
+    ----------
+    subject
+        The model.
+    data
+        Database of the beats that are explained.
+    drawn
+        Those beats: they are learned where there are no others.
+    plan, seed
+        How many; of the draw.
+
+    Returns
+    -------
+    tuple
+        The beats, and a sentence that says which they are.
+    """
+    patients = sorted(subject.trained_on)
+    homes = Counter(patient.partition("/")[0] for patient in patients)
+    home = data if data in homes or not homes else homes.most_common(1)[0][0]
+    try:
+        every = index_records(records_of(home))
+    except DataError:
+        every = Index((), {}, {}, {})
     own = tuple(key for key in every.keys if every.patient[key] in subject.trained_on)
     if not own:
         return (
             drawn.thin(plan.learned, seed + 1),
-            "permuted labels: learned on beats of the records that are explained, since no record of the "
-            f"model's training is in {data}",
+            "permuted labels: learned on beats of the records that are explained, since none of the model's "
+            "training is at hand",
         )
     chosen = most_classes(every, own, plan.records or LEARNED_RECORDS, seed)
     labels = {key: every.label[key] for key in chosen}

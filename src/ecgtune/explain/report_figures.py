@@ -99,7 +99,7 @@ def _label_rows(axis: Axes, names: Sequence[str]) -> None:
 
 def _differences(axis: Axes, faith: Faith) -> None:
     rows = {
-        f"{method}\nless {other}": (method, other) for method in faith.methods for other in (RANDOM, EDGES)
+        f"{method}\nminus {other}": (method, other) for method in faith.methods for other in (RANDOM, EDGES)
     }
     for (filling, label), place in _places(list(rows), faith.fillings).items():
         method, other = rows[label]
@@ -108,7 +108,7 @@ def _differences(axis: Axes, faith: Faith) -> None:
         _point(axis, place, by_record(less, faith.examples), COLOURS[method], mark)
     axis.axvline(0, color="black", linewidth=0.8)
     _label_rows(axis, list(rows))
-    axis.set(title="deletion area less that of other orders", xlabel="left of 0: better")
+    axis.set(title="deletion area minus that of other orders", xlabel="left of 0: better")
     _fillings(axis, faith.fillings)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ecgtune.evaluation.provenance import code_version, data_used, machine_class, now
 from ecgtune.evaluation.results import Result
 from ecgtune.explain.report_faith import Faith
@@ -88,7 +90,8 @@ def notes_of(measured: Measured) -> list[str]:
     """Say what failed and why, whose beats these are, and how everything was measured."""
     sanity, plan, subject = measured.sanity, measured.plan, measured.subject
     known = sanity.memorised
-    notes = [headline(subject.name, measured.verdicts), *reasons(measured.verdicts), *measured.provenance]
+    notes = [headline(subject.name, measured.verdicts), *reasons(measured.verdicts)]
+    notes += [*_nothing(measured.faith), *measured.provenance]
     notes += [
         "what is explained is the label that the model gives, also where the annotation has another; beats "
         "are grouped by their annotation",
@@ -121,3 +124,13 @@ def notes_of(measured: Measured) -> list[str]:
             "may rest on them, and its probability then stays"
         )
     return notes
+
+
+def _nothing(faith: Faith) -> list[str]:
+    """Say where a method attributes nothing at all."""
+    said = []
+    for method in faith.methods:
+        empty = np.all(faith.values[faith.fillings[0], method] == 0, axis=(1, 2))
+        if empty.any():
+            said.append(f"{method} shows nothing at all for {empty.sum()} of {len(empty)} beats")
+    return said

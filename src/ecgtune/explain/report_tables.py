@@ -119,7 +119,7 @@ def _curves(laid: Laid, name: str, better: str, faith: Faith, curves: Mapping[By
         for by, each in curves.items()
     }
     title = f"{name}: area under the label's probability, and under its logit; {better}"
-    laid.add(name, title, "order, filling", rows, ("area", "less random", "less edges", "logit"))
+    laid.add(name, title, "order, filling", rows, ("area", "minus random", "minus edges", "logit"))
 
 
 def _areas(faith: Faith, curves: Mapping[By, Curves], by: By, mask: Mask) -> Row:
@@ -128,7 +128,7 @@ def _areas(faith: Faith, curves: Mapping[By, Curves], by: By, mask: Mask) -> Row
     row = {"area": _figure(area, some)}
     for other in (RANDOM, EDGES):
         if by[1] not in (RANDOM, other):
-            row[f"less {other}"] = _figure(area - curves[by[0], other].area[mask], some)
+            row[f"minus {other}"] = _figure(area - curves[by[0], other].area[mask], some)
     return row
 
 

@@ -51,7 +51,7 @@ def sensitivity(
     Returns
     -------
     ndarray
-        float64 [beats], 0 or more: norm of the change over the norm of the attribution.
+        float64 [beats], 0 or more: norm of the change over the norm of the attribution; NaN where that is 0.
     """
     size = torch.from_numpy(np.abs(examples.signal).max(axis=(1, 2), keepdims=True))
     generator = torch.Generator().manual_seed(seed)
@@ -59,6 +59,8 @@ def sensitivity(
     def noisy(inputs: Tensor, share: float) -> Tensor:
         drawn = 2 * torch.rand(inputs.shape, generator=generator) - 1
         return inputs + share * size * drawn
+
+    norms: list[Figures] = []
 
     def explanation(inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         signal = inputs[0] if isinstance(inputs, tuple) else inputs
@@ -73,6 +75,7 @@ def sensitivity(
                 steps=steps,
                 seed=seed,
             )
+        norms.append(np.linalg.norm(found.values.reshape(len(found.values), -1), axis=1))
         return (torch.from_numpy(found.values),)
 
     found: Tensor = captum_metrics().sensitivity_max(
@@ -84,4 +87,5 @@ def sensitivity(
         # One noise at a time: the examples keep their number, and so their context.
         max_examples_per_batch=len(examples),
     )
-    return found.double().numpy()
+    # The first call was without noise; captum divides by 1 where there is nothing to divide by.
+    return np.where(norms[0] > 0, found.double().numpy(), np.nan)
