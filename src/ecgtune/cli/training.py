@@ -126,6 +126,8 @@ def train(
         else:
             typer.echo(f"DS1's patients left out in {folds} folds, pooled:")
             typer.echo(format_figures(metrics["pooled"]))
+            by_fold = ", ".join(f"{each:.3f}" for each in metrics["temperature_of_folds"])
+            typer.echo(f"temperature {metrics['temperature']:.3f}; of each fold {by_fold}")
         return
     trained = run(
         chosen, out, data=data, protocol=protocol, seed=seed, threads=threads, test=not no_test, tell=tell
