@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgtune.beats.kachuee import RATE, WIDTH, kachuee_beats
+from ecgtune.beats.kachuee import RATE, WIDTH, kachuee_beats, kachuee_units
 from ecgtune.readers import read_record
 from ecgtune.signals.simulate import simulate
 
@@ -188,3 +188,17 @@ def test_every_annotated_beat_of_a_real_record_has_its_segment(mitdb: Path) -> N
     nearest = np.abs(found[:, np.newaxis] - beats).min(axis=1)
     assert (nearest <= 0.05 * 360).mean() > 0.99
     assert 0.4 * len(beats) < len(found) < 0.6 * len(beats)
+
+
+def test_the_way_back_to_millivolts() -> None:
+    signal = pulses(REGULAR, 30)
+    signal[1250:2500] = 2 * signal[1250:2500]
+    segments, at = kachuee_beats(signal, 125, REGULAR)
+    scale, offset = kachuee_units(signal, 125, REGULAR)
+    assert scale.shape == offset.shape == (37,)
+    millivolts = scale[:, None] * segments + offset[:, None]
+    for start, own in zip(at[:-1], millivolts[:-1], strict=True):
+        np.testing.assert_allclose(own[:120], signal[start : start + 120], atol=1e-5)
+    flat_scale, flat_offset = kachuee_units(np.full(3750, 0.3), 125, REGULAR)
+    assert not flat_scale.any()
+    assert not flat_offset.any()

@@ -12,9 +12,20 @@ from ds1_alone import TESTED
 from ecgtune.errors import SplitError
 from ecgtune.labels import CLASSES, is_beat
 from ecgtune.record import Annotations, ArraySource, Record
+from ecgtune.signals.resample import to_native
 from ecgtune.splits import protocols
 from ecgtune.systems import beat_tables
-from ecgtune.systems.beat_tables import PROTOCOLS, Divided, beat_table, divide, reads, records_of
+from ecgtune.systems.beat_tables import (
+    PROTOCOLS,
+    Divided,
+    beat_table,
+    divide,
+    fiducial,
+    rate_of,
+    reads,
+    record_windows,
+    records_of,
+)
 from ecgtune.systems.config import load_config
 from ecgtune.training.tables import RecordKey, open_record
 
@@ -42,6 +53,27 @@ def test_a_window_of_both_leads_around_each_beat():
     # The R peak is in the middle.
     normal = table.windows[(table.record == "208") & (table.label == 0), 0]
     assert abs(np.abs(normal).mean(0).argmax() - 32) <= 1
+
+
+@pytest.mark.parametrize("system", ["ft-cnn", "two-fold-focal"])
+def test_windows_of_any_recording_and_the_way_back_to_millivolts(system: str):
+    how = load_config(system)["windows"]
+    table = beat_table(how, ["208"])
+    record, _ = open_record(("mitdb", "208"))
+    leads = range(how["leads"])
+    cut = record_windows(how, record, leads, to_native(table.at, record.fs))
+    np.testing.assert_array_equal(cut.windows, table.windows)
+    assert cut.scale.shape == cut.offset.shape == (len(table), how["leads"])
+    millivolts = cut.scale[:, :, None] * cut.windows + cut.offset[:, :, None]
+    # A second from the fiducial on, beside the recording's own samples, whose line may lie elsewhere.
+    signal = record.read(0, record.n_samples)
+    seconds = np.arange(int(0.3 * rate_of(how))) / rate_of(how)
+    for row, at in enumerate(table.at[:50] / 128):
+        for lead in leads:
+            native = np.interp(at + seconds, np.arange(len(signal)) / record.fs, signal[:, lead])
+            own = millivolts[row, lead, fiducial(how) :][: len(seconds)]
+            assert np.corrcoef(native, own)[0, 1] > 0.8
+            assert np.ptp(own) == pytest.approx(np.ptp(native), rel=0.2, abs=0.15)
 
 
 @pytest.mark.slow

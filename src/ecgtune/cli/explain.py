@@ -46,7 +46,10 @@ def explain(
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Annotator whose positions are taken.", show_default="detected positions"),
+        typer.Option(
+            help="Positions and labels: an annotator beside it, an annotation file, or a CSV of classify.",
+            show_default="detected positions",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pictures and the page.")] = Path("explained"),
     lead: Annotated[
@@ -91,6 +94,7 @@ def explain(
     from ecgtune.explain.explained import explain_record, to_plain
     from ecgtune.explain.load import beat_subject_of
     from ecgtune.readers import read_record
+    from ecgtune.training.personal_labels import read_labels
 
     record = read_record(recording, fs=fs, units=units)
     found = explain_record(
@@ -99,7 +103,7 @@ def explain(
         at=[_seconds(time) for time in beat or ()],
         label=label,
         count=count,
-        reference=None if reference is None else record.annotations[reference],
+        reference=None if reference is None else read_labels(reference, record),
         leads=lead,
         target=target,
         **how,

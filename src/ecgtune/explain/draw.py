@@ -153,7 +153,8 @@ def method_text(found: Explained) -> str:
 def _strip(axes: Axes, found: Explained, i: int) -> None:
     """The seconds around the beat in the first lead, with every beat's label and the RR intervals."""
     record, reading, row = found.record, found.reading, int(found.rows[i])
-    at = int(reading.sample[row])
+    # What is cut around stands in the middle; labels stand where the beats are marked.
+    at = int((reading.sample if reading.fiducial is None else reading.fiducial)[row])
     reach = int(_STRIP_S * record.fs)
     start, stop = max(0, at - reach), min(record.n_samples, at + reach)
     lead = record.lead_index(reading.leads[0])

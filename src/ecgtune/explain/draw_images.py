@@ -53,7 +53,7 @@ def draw_image(
     with matplotlib.rc_context({"font.size": 9}):
         figure = Figure(figsize=(12.0, 6.6), facecolor="white")
         left, right = figure.subplots(1, 2)
-        figure.subplots_adjust(left=0.02, right=0.93, top=0.86, bottom=0.04, wspace=0.03)
+        figure.subplots_adjust(left=0.02, right=0.92, top=0.86, bottom=0.04, wspace=0.03)
         left.imshow(pixels)
         grey = 255 - (255 - pixels.mean(axis=2)) * 0.55
         right.imshow(grey, cmap="gray", vmin=0, vmax=255)
@@ -63,11 +63,11 @@ def draw_image(
         for axes in (left, right):
             axes.set_axis_off()
         figure.text(0.02, 0.945, f"{name}   {said}", fontsize=14, fontweight="bold", color=TRACE)
-        baseline = f", against {attribution.baseline}" if attribution.baseline else ""
-        method = METHOD_NAMES[attribution.method] + baseline
+        against = {"": "", "zero": ", against the mean colour of photographs", "noise": ", against noise"}
+        method = METHOD_NAMES[attribution.method] + against[attribution.baseline]
         figure.text(0.02, 0.898, f"What speaks for {target}: {method}", color=QUIET, fontsize=10)
-        place = figure.add_axes((0.945, 0.15, 0.012, 0.6))
-        bar = figure.colorbar(ScalarMappable(Normalize(0 if camera else -most, most), SHADES), cax=place)
+        place = figure.add_axes((0.932, 0.15, 0.012, 0.6))
+        bar = figure.colorbar(ScalarMappable(Normalize(-most, most), SHADES), cax=place)
         if camera:
             place.set_ylim(0, most)
         bar.set_label("weight" if camera else f"logit of {target}, each pixel", color=QUIET)

@@ -38,7 +38,7 @@ def subject_of(model: str | Path = "default") -> Subject:
 
             image_model = load_image_model(folder)
             return ImageSubject(
-                str(image_model.folder), image_model.network, image_model.classes, image_model.input
+                image_model.card["network"], image_model.network, image_model.classes, image_model.input
             )
         if not (folder / CARD).is_file() and (folder / "model" / CARD).is_file():
             model = folder / "model"

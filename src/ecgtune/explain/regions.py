@@ -73,12 +73,18 @@ def region_masks(rr: ArrayLike, *, fs: float, before: int, width: int) -> dict[s
     dict
         bool [n, width] by name: `REGIONS`, and ``"elsewhere"``. Each sample is in one of them.
     """
-    at = (np.arange(width) - before) / fs
-    masks: dict[str, Mask] = {
-        name: (at >= span[:, :1]) & (at < span[:, 1:]) for name, span in regions(rr).items()
-    }
+    # In whole microseconds: a sample on the edge of a region is on the same side of it every time.
+    at = _microseconds((np.arange(width) - before) / fs)
+    masks: dict[str, Mask] = {}
+    for name, span in regions(rr).items():
+        edges = _microseconds(span)
+        masks[name] = (at >= edges[:, :1]) & (at < edges[:, 1:])
     masks[ELSEWHERE] = ~np.logical_or.reduce(list(masks.values()))
     return masks
+
+
+def _microseconds(seconds: NDArray[np.floating]) -> NDArray[np.int64]:
+    return np.round(1e6 * seconds.astype(np.float64)).astype(np.int64)
 
 
 def region_shares(values: ArrayLike, masks: dict[str, Mask]) -> dict[str, NDArray[np.float64]]:

@@ -48,6 +48,8 @@ class Reading:
         Seconds from the beat before and to the beat after, float32 [n, 2]; NaN where there is none.
     readable
         Whether some lead carried signal at the beat, bool [n]; `ecgtune.classification` leaves others out.
+    fiducial
+        Native sample that each window is cut around, int64 [n]; ``sample`` where None.
     """
 
     database: str
@@ -63,6 +65,7 @@ class Reading:
     rhythm: Floats | None = field(repr=False)
     rr: Floats = field(repr=False)
     readable: NDArray[np.bool_] = field(repr=False)
+    fiducial: Ints | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """Count the beats."""

@@ -216,6 +216,7 @@ class SequenceSubject:
             rhythm,
             rr_seconds(at / WORKING_RATE),
             readable,
+            to_native(at, record.fs),
         )
 
     def probability(self, reading: Reading) -> Floats:

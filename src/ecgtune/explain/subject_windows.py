@@ -152,6 +152,7 @@ class WindowSubject:
             rhythm=None,
             rr=rr_seconds(at / record.fs),
             readable=np.ones(len(at), dtype=np.bool_),
+            fiducial=at,
         )
 
     def probability(self, reading: Reading) -> Floats:

@@ -92,7 +92,8 @@ def train_method(
     if quick:
         divided = thinned(how["quick"]["every"], divided)
     make_folder(out)
-    _claim(out, {"system": system, "method": chosen.name, "split": divided.split.hash, "quick": quick})
+    facts = {"system": system, "method": chosen.name, "protocol": protocol, "seed": seed, "quick": quick}
+    _claim(out, facts | {"split": divided.split.hash})
 
     # Without test rows, so that a training whose test side is scored later is the same training.
     rows = divided.rows

@@ -1,0 +1,117 @@
+"""Every kind of subject that can be explained, small, with beats or images of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from made_up_beats_explained import examples_of, subject_around
+from torch import Tensor, nn
+
+from ecgtune.beats import Preprocessing
+from ecgtune.explain.subject import Examples, Reading, Subject, rr_seconds
+from ecgtune.explain.subject_images import ImageSubject
+from ecgtune.explain.subject_sequence import SequenceSubject
+from ecgtune.labels import CLASSES
+from ecgtune.training.image_networks import ImageInput
+from ecgtune.training.networks import build_network
+from ecgtune.training.networks.windows import WINDOW_NETWORKS, build_window_network
+
+HOW = Preprocessing(neighbours=8, near=4, far=16)
+
+
+def sequence_subject(seed: int = 0) -> SequenceSubject:
+    torch.manual_seed(seed)
+    network = build_network(
+        "beat-sequence",
+        channels=HOW.channels,
+        width=HOW.width,
+        rhythm=len(HOW.rhythm_features),
+        filters=[4, 6],
+        size=4,
+        hidden=4,
+        dilations=[1, 2],
+    )
+    # Without statistics of their own, batch normalisations would pass everything on as it is.
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm1d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    return SequenceSubject("tiny", network.eval(), HOW)
+
+
+def sequence_reading(n: int = 40, seed: int = 0) -> Reading:
+    """A made-up recording of n beats."""
+    draw = np.random.default_rng(seed)
+    at = np.cumsum(draw.integers(60, 140, n))
+    windows = draw.normal(size=(n, HOW.leads, HOW.width)).astype(np.float32)
+    signal, rhythm = HOW.inputs(windows, at)
+    return Reading(
+        database="",
+        record="made-up",
+        patient="made-up",
+        fs=128.0,
+        leads=("MLII", "V1"),
+        sample=at,
+        label=np.full(n, -1),
+        signal=signal,
+        scale=np.ones((n, HOW.leads), dtype=np.float32),
+        offset=np.zeros((n, HOW.leads), dtype=np.float32),
+        rhythm=rhythm,
+        rr=rr_seconds(at / 128),
+        readable=np.ones(n, dtype=np.bool_),
+    )
+
+
+class FewPixels(nn.Module):
+    """A network of images with a convolution, whose ReLU works in place as torchvision's do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(inplace=True), nn.Conv2d(4, 3, 1), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        made: Tensor = self.features(images).mean((2, 3))
+        return made
+
+
+def _sequence() -> tuple[Subject, Examples]:
+    subject, reading = sequence_subject(), sequence_reading()
+    # The first and the last beat have fewer neighbours.
+    return subject, subject.examples(reading, np.array([0, 1, 20, 39]))
+
+
+def _images() -> tuple[Subject, Examples]:
+    subject = ImageSubject("few-pixels", FewPixels().eval(), ("a", "b", "c"), ImageInput(size=16, resize=16))
+    images = np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3)).astype(np.uint8)
+    return subject, subject.examples(images, [f"{i}.png" for i in range(4)])
+
+
+def _windows(name: str) -> Callable[[], tuple[Subject, Examples]]:
+    def make() -> tuple[Subject, Examples]:
+        torch.manual_seed(0)
+        network = build_window_network(name, channels=2, width=64, classes=len(CLASSES))
+        subject = replace(subject_around(network.eval(), 2, 64, CLASSES), name=name)
+        return subject, examples_of(subject, np.random.default_rng(0).normal(size=(4, 2, 64)))
+
+    return make
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of subject: how one is made, whether it has a convolution and RR features."""
+
+    make: Callable[[], tuple[Subject, Examples]]
+    convolves: bool = True
+    rhythm: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "sequence": Kind(_sequence, rhythm=True),
+    "images": Kind(_images),
+    **{name: Kind(_windows(name), convolves=name != "ann") for name in WINDOW_NETWORKS},
+}
+"""Every kind of subject, and every network of windows."""
