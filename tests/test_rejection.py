@@ -142,7 +142,7 @@ def test_json_and_page_count_them(labelled: Labelled) -> None:
     }
     page = render_html(rejected)
     assert "<dt>Q, being less sure than 60%</dt><dd>2 (33.3% of beats)</dd>" in page
-    assert "V? 45%" in page
+    assert "V 45%" in page
     assert "less sure than" not in render_html(labelled)
 
 

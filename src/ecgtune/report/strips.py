@@ -220,7 +220,7 @@ def _sure(annotations: Annotations, best: NDArray[np.float32], rejected: NDArray
     assert annotations.probability is not None
     own = annotations.probability.argmax(axis=1)
     beats = zip(own.tolist(), best.tolist(), rejected.tolist(), strict=True)
-    return [f"{CLASSES[name]}? " * doubtful + f"{value:.0%}" for name, value, doubtful in beats]
+    return [f"{CLASSES[name]} " * doubtful + f"{value:.0%}" for name, value, doubtful in beats]
 
 
 def _describe(labelled: Labelled, excerpt: Excerpt) -> str:
