@@ -143,7 +143,7 @@ def report_on(
         plan=plan,
         keys=sorted({*drawn.keys, *learned.keys}),
         provenance=[_whose(subject, drawn), taught],
-        seconds=clock.seconds,
+        parts=clock.parts,
     )
     with clock.part("figures"):
         picture = draw_page(measured)

@@ -73,9 +73,17 @@ QUICK = Plan(
 )
 
 
+@dataclass(frozen=True)
+class Took:
+    """Seconds that a part took: by the clock, and of the processor, which others beside it do not lengthen."""
+
+    wall: float = 0.0
+    processor: float = 0.0
+
+
 @dataclass
 class Clock:
-    """Wall seconds of each part, in the order in which they began.
+    """How long each part takes, in the order in which they began.
 
     Parameters
     ----------
@@ -84,13 +92,14 @@ class Clock:
     """
 
     tell: Tell
-    seconds: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, Took] = field(default_factory=dict)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Add the time of a ``with`` block to a part."""
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.process_time()
         yield
-        took = time.perf_counter() - began
-        self.seconds[name] = self.seconds.get(name, 0.0) + took
-        self.tell(f"{name}: {took:.1f} s")
+        wall, processor = time.perf_counter() - began, time.process_time() - busy
+        before = self.parts.get(name, Took())
+        self.parts[name] = Took(before.wall + wall, before.processor + processor)
+        self.tell(f"{name}: {wall:.1f} s")

@@ -8,7 +8,7 @@ import numpy as np
 from ecgtune.evaluation.provenance import code_version, data_used, machine_class, now
 from ecgtune.evaluation.results import Result
 from ecgtune.explain.report_faith import Faith
-from ecgtune.explain.report_plan import FULL, Plan
+from ecgtune.explain.report_plan import FULL, Plan, Took
 from ecgtune.explain.report_sanity import Sanity
 from ecgtune.explain.report_tables import lay_out
 from ecgtune.explain.report_verdicts import Verdict, headline, reasons
@@ -37,8 +37,8 @@ class Measured:
         Records of the beats, and those of the beats that the network with permuted labels learned.
     provenance
         Sentences: whose beats these are, and whether the model was trained on them.
-    seconds
-        Of each part.
+    parts
+        How long each took.
     """
 
     subject: BeatSubject = field(repr=False)
@@ -48,7 +48,7 @@ class Measured:
     plan: Plan
     keys: Sequence[RecordKey]
     provenance: Sequence[str]
-    seconds: dict[str, float]
+    parts: dict[str, Took]
 
 
 def result_of(measured: Measured, name: str, command: str, seed: int) -> Result:
@@ -66,7 +66,7 @@ def result_of(measured: Measured, name: str, command: str, seed: int) -> Result:
         Of every draw.
     """
     subject = measured.subject
-    laid = lay_out(subject.classes, measured.faith, measured.sanity, measured.verdicts, measured.seconds)
+    laid = lay_out(subject.classes, measured.faith, measured.sanity, measured.verdicts, measured.parts)
     return Result(
         name=name,
         title=f"Are explanations of {subject.name} faithful, sane and robust?",
@@ -76,7 +76,7 @@ def result_of(measured: Measured, name: str, command: str, seed: int) -> Result:
         figures=laid.rows,
         code=code_version(),
         machine=machine_class(),
-        wall_s=round(sum(measured.seconds.values()), 1),
+        wall_s=round(sum(took.wall for took in measured.parts.values()), 1),
         intervals=INTERVALS,
         tables=laid.tables,
         data=data_used(measured.keys),

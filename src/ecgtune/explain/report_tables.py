@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ecgtune.evaluation.results import Figure, Table
 from ecgtune.explain.faithfulness import Curves
 from ecgtune.explain.report_faith import EDGES, RANDOM, By, Faith
+from ecgtune.explain.report_plan import Took
 from ecgtune.explain.report_sanity import Sanity
 from ecgtune.explain.report_verdicts import QUESTIONS, Verdict, by_record, passed
 from ecgtune.explain.subject import Examples
@@ -38,7 +39,7 @@ def lay_out(
     faith: Faith,
     sanity: Sanity,
     verdicts: Sequence[Verdict],
-    seconds: Mapping[str, float],
+    parts: Mapping[str, Took],
 ) -> Laid:
     """Lay out everything that was measured.
 
@@ -48,8 +49,8 @@ def lay_out(
         Names of the classes.
     faith, sanity, verdicts
         What was measured, and what follows.
-    seconds
-        Of each part.
+    parts
+        How long each part took.
     """
     laid = Laid()
     _verdicts(laid, faith, verdicts)
@@ -63,9 +64,15 @@ def lay_out(
     _sanity(laid, sanity)
     laid.add(
         "seconds",
-        "wall time of each part",
+        "seconds of each part",
         "part",
-        {name: {"seconds": Figure(round(took, 1), unit="s")} for name, took in seconds.items()},
+        {
+            name: {
+                "wall": Figure(round(took.wall, 1), unit="s"),
+                "processor": Figure(round(took.processor, 1), unit="s"),
+            }
+            for name, took in parts.items()
+        },
     )
     return laid
 
