@@ -15,6 +15,8 @@ from ecgtune.explain.subject_sequence import SequenceSubject
 from ecgtune.labels import CLASSES
 from ecgtune.training.image_networks import ImageInput
 from ecgtune.training.networks import build_network
+from ecgtune.training.networks.residual_layers import ResidualLayers
+from ecgtune.training.networks.residual_window import ResidualWindow
 from ecgtune.training.networks.windows import WINDOW_NETWORKS, build_window_network
 
 HOW = Preprocessing(neighbours=8, near=4, far=16)
@@ -100,6 +102,14 @@ def _windows(name: str) -> Callable[[], tuple[Subject, Examples]]:
     return make
 
 
+def _stack() -> tuple[Subject, Examples]:
+    """A network of the stacks of `patient-transfer`."""
+    torch.manual_seed(0)
+    network = ResidualLayers(ResidualWindow(width=128, models=2).eval(), 1)
+    subject = subject_around(network.eval(), 1, 128, ("normal", "abnormal"))
+    return subject, examples_of(subject, np.random.default_rng(0).normal(size=(4, 1, 128)))
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of subject: how one is made, whether it has a convolution and RR features."""
@@ -112,6 +122,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "sequence": Kind(_sequence, rhythm=True),
     "images": Kind(_images),
+    "stack": Kind(_stack),
     **{name: Kind(_windows(name), convolves=name != "ann") for name in WINDOW_NETWORKS},
 }
 """Every kind of subject, and every network of windows."""

@@ -39,6 +39,9 @@ _STRIP_S = 3.0
 """Seconds on either side of the beat in the strip above."""
 
 _STRIP_HEIGHT, _LEAD_HEIGHT, _CURVE_HEIGHT = 1.9, 3.1, 0.85
+_LARGE_ERROR = 0.05
+"""Of the sum of contributions, in logits, from which on the picture tells it."""
+
 _WIDTH, _HEIGHT, _LEFT = 12.0, 7.8, 0.068
 
 
@@ -345,6 +348,8 @@ def _sums(found: Explained, i: int) -> str:
     if attribution.delta is None:
         return f"In sum {parts}; the logit is {logit:.2f}.".replace("-", "\u2212")
     start = logit - total + float(attribution.delta[i])
+    if abs(delta := float(attribution.delta[i])) >= _LARGE_ERROR:
+        parts += f" (their sum's error is {abs(delta):.2f})"
     return f"Logit {logit:.2f} = {start:.2f} of the baseline, {parts}.".replace("-", "\u2212")
 
 
