@@ -112,7 +112,7 @@ def features_of(method: Method, signal: Floats, folder: Path, jobs: int, tell: T
     tell
         Called with lines of progress.
     """
-    key = {"segments": data_digest(signal), "image": asdict(method.image)}
+    key: dict[str, Any] = {"segments": data_digest(signal), "image": asdict(method.image)}
     if method.windows_s is not None:
         key["windows_s"] = list(method.windows_s)
     if method.network is not None and method.how is not None:
