@@ -16,14 +16,16 @@ def train(
         str, typer.Argument(help="A configuration by name (default), a TOML file, or ecg-image-resnet.")
     ],
     out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
-    data: Annotated[str, typer.Option(help="Database.")] = "mitdb",
+    data: Annotated[
+        str | None, typer.Option(help="Database, in place of the configuration's.", show_default=False)
+    ] = None,
     protocol: Annotated[str, typer.Option(help="Evaluation protocol.")] = "inter-patient",
     seed: Annotated[int, typer.Option(help="Of the split, the weights and every draw.", min=0)] = 0,
     threads: Annotated[
         int | None, typer.Option(help="Threads of torch.", min=1, show_default="its own")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Leave DS1's patients out, in so many folds; no test side.")
+        int | None, typer.Option(min=2, help="Leave patients out, in so many folds; no test side.")
     ] = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test side alone.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Two epochs: shows that all works.")] = False,
@@ -52,7 +54,7 @@ def train(
     Example: ecgtune train default --protocol inter-patient --out runs/default
 
     Where the configuration says for how many epochs to refit (as the default does), the validation side only
-    measures. --folds leaves DS1's patients out in turn instead: compare configurations by that.
+    measures. --folds leaves patients out in turn instead: compare configurations by that.
 
     Example: ecgtune train ecg-image-resnet --images scans --out runs/scans
 
@@ -65,7 +67,7 @@ def train(
     of_images = {"--images": images, "--network": network, "--weights": weights, "--way": way}
     if config == IMAGES:
         of_recordings = {
-            "--data": data != "mitdb",
+            "--data": data is not None,
             "--protocol": protocol != "inter-patient",
             "--folds": folds is not None,
             "--no-test": no_test,
@@ -95,7 +97,7 @@ def train(
         if as_json:
             print_json(metrics)
         else:
-            typer.echo(f"DS1's patients left out in {folds} folds, pooled:")
+            typer.echo(f"patients left out in {folds} folds, pooled:")
             typer.echo(format_figures(metrics["pooled"]))
         return
     trained = run(
