@@ -19,7 +19,10 @@ def train(
     data: Annotated[
         str | None, typer.Option(help="Database, in place of the configuration's.", show_default=False)
     ] = None,
-    protocol: Annotated[str, typer.Option(help="Evaluation protocol.")] = "inter-patient",
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Evaluation protocol, in place of the configuration's.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the weights and every draw.", min=0)] = 0,
     threads: Annotated[
         int | None, typer.Option(help="Threads of torch.", min=1, show_default="its own")
@@ -68,7 +71,7 @@ def train(
     if config == IMAGES:
         of_recordings = {
             "--data": data is not None,
-            "--protocol": protocol != "inter-patient",
+            "--protocol": protocol is not None,
             "--folds": folds is not None,
             "--no-test": no_test,
         }
@@ -106,5 +109,5 @@ def train(
     if as_json:
         print_json(trained.metrics)
     else:
-        typer.echo(format_metrics(trained, protocol))
+        typer.echo(format_metrics(trained, protocol or chosen.data.protocol))
         typer.echo(f"model: {trained.model.folder}")

@@ -23,10 +23,16 @@ class DataOptions:
         With reference annotations ``atr``; a protocol takes its sides from them.
     paced
         Whether mitdb's paced records are there too: they teach Q.
+    weak
+        Databases whose recordings have a rhythm for a label; see `ecgtune.training.weak`. They only train.
+    protocol
+        That divides the databases, where no other is asked for.
     """
 
     databases: tuple[str, ...] = ("mitdb",)
     paced: bool = False
+    weak: tuple[str, ...] = ()
+    protocol: str = "inter-patient"
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class TrainingOptions:
         Power of the inverse class frequency that weights the loss.
     label_smoothing
         Of the cross-entropy.
+    weak_weight
+        Of the loss over beats of weakly labelled recordings.
     refit
         Whether the network is fitted once more on training and validation side together before it is tested.
     refit_epochs
@@ -62,6 +70,7 @@ class TrainingOptions:
     weight_decay: float = 0.01
     class_weight: float = 0.5
     label_smoothing: float = 0.02
+    weak_weight: float = 0.0
     refit: bool = True
     refit_epochs: int = 0
 
@@ -91,7 +100,10 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as JSON gives them back."""
-        data = asdict(self.data) | {"databases": list(self.data.databases)}
+        data = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self.data).items()
+        }
         return asdict(self) | {"data": data, "preprocessing": self.preprocessing.to_card()}
 
 

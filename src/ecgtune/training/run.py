@@ -49,6 +49,7 @@ from ecgtune.training.tables import (
     split_options,
     training_table,
 )
+from ecgtune.training.weak import weak_recordings
 
 Progress = Callable[[str], None]
 
@@ -77,7 +78,7 @@ def train(
     out: Path,
     *,
     data: str | None = None,
-    protocol: str = "inter-patient",
+    protocol: str | None = None,
     seed: int = 0,
     threads: int | None = None,
     test: bool = True,
@@ -100,7 +101,7 @@ def train(
     data
         Database with reference annotations ``atr``, in place of the configuration's.
     protocol
-        See `ecgtune.splits`.
+        See `ecgtune.splits`; the configuration's where None.
     seed
         Of the split, the weights and every random draw.
     threads
@@ -122,6 +123,7 @@ def train(
     _network(config)
     make_folder(out)
     config = on_data(config, data)
+    protocol = protocol or config.data.protocol
     index = index_database(*config.data.databases, paced=config.data.paced)
     how = config.preprocessing
     split = make_split(index, protocol, seed=seed, **split_options(protocol, how))
@@ -138,13 +140,15 @@ def train(
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
-    net, best = _fit(config, *sides, out / "choose", seed, tell)
+    weak = weak_recordings(config.data.weak, how)
+    net, best = _fit(config, [*sides[0], *weak], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     if config.training.refit:
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
         every = rows_of(table, index, np.concatenate([split.train, split.validate]))
-        net, _ = _fit(config, prepare(table, every, how), None, out / "refit", seed, tell, epochs=epochs)
+        side = [*prepare(table, every, how), *weak]
+        net, _ = _fit(config, side, None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
@@ -281,6 +285,7 @@ def _fit(
         SequenceLoss,
         criterion__weight=class_weights(list(train_set.labels()), options.class_weight),
         criterion__label_smoothing=options.label_smoothing,
+        criterion__not_s=options.weak_weight,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         lr=options.lr,
@@ -340,6 +345,7 @@ def _card(config: Config, split: Split, seed: int, reach: int) -> dict[str, Any]
         ),
         "training": {
             "data": _listing(config),
+            "weak": list(config.data.weak),
             "protocol": split.protocol,
             "split_hash": split.hash,
             "seed": seed,
@@ -386,6 +392,7 @@ def cross_validate(
     config = on_data(config, data)
     index = index_database(*config.data.databases, paced=config.data.paced)
     of = "strict" if config.data.databases == ("mitdb",) else "open"
+    weak = weak_recordings(config.data.weak, config.preprocessing)
     table: Beats | None = None
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     for split in make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of):
@@ -395,7 +402,7 @@ def cross_validate(
             keys = {key for side in ("train", "validate") for key in split.records(side)}
             table = training_table(sorted(keys), config.preprocessing)
         side = prepare(table, rows_of(table, index, split.train), config.preprocessing)
-        net, _ = _fit(config, side, None, folder / "fit", seed, tell, epochs=config.training.epochs)
+        net, _ = _fit(config, [*side, *weak], None, folder / "fit", seed, tell, epochs=config.training.epochs)
         model = save_model(net.module_, _card(config, split, seed, net.module_.reach), folder / "model")
         left_out = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, left_out, index, split.validate)
