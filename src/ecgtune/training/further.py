@@ -32,7 +32,10 @@ _S = CLASSES.index("S")
 _EVENTS = (*CLASSES, "O", "X")
 """Of EC57's table of counts."""
 
-_COLUMNS = ("S F1", "S F1, mean of records with 20", "V F1", "V F1, mean of records with 20", *OVERALL)
+_COLUMNS = (
+    *(f"{class_} F1{which}" for class_ in "SV" for which in ("", f", mean of records with {MANY}")),
+    *OVERALL,
+)
 
 
 @dataclass(frozen=True)
@@ -134,13 +137,11 @@ def with_further(result: Result, matrices: Matrices, further: Further) -> Result
             {f"from minute 5: {name}": name for name in positions},
             ("QRS Se", "QRS +P", *(f"{class_} {figure}" for class_ in "SV" for figure in ("Se", "+P", "F1"))),
         ),
-        "false-s": Table(
-            "Beats falsely called S",
-            "where",
-            {f"false S: {where}": where for where in false_s},
-            ("an hour", "beats", "hours", "records"),
-        ),
     }
+    if false_s:
+        labels = {f"false S: {where}": where for where in false_s}
+        columns = ("an hour", "beats", "hours", "records")
+        tables["false-s"] = Table("Beats falsely called S", "where", labels, columns)
     return replace(
         result,
         figures=figures,
@@ -192,8 +193,8 @@ def _row(matrices: Matrices, classes: Sequence[str]) -> dict[str, Figure]:
         row[f"{class_} F1"] = Figure.of(bootstrap(named, metric))
         place = classes.index(class_)
         enough = {name: matrix for name, matrix in named.items() if matrix[place].sum() >= MANY}
-        if enough:
-            row[f"{class_} F1, mean of records with {MANY}"] = Figure.of(bootstrap_mean(enough, metric))
+        mean = Figure.of(bootstrap_mean(enough, metric)) if enough else Figure(None)
+        row[f"{class_} F1, mean of records with {MANY}"] = mean
     return row | {name: Figure.of(bootstrap(named, metric)) for name, metric in OVERALL.items()}
 
 
