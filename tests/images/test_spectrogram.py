@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import chirp, periodogram
 
-from ecgtune.images import SpectrogramOptions, spectrogram_power, spectrograms
+from ecgtune.images import SpectrogramOptions, layered_spectrograms, spectrogram_power, spectrograms
 from ecgtune.images.colours import COLOUR_MAPS, colour_table
 
 FS = 128.0
@@ -194,3 +194,13 @@ def test_segments_that_make_no_picture(signal: np.ndarray, fs: float, said: str)
 def test_options_that_make_no_picture(wrong: dict[str, float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         replace(OPTIONS, **wrong)
+
+
+def test_each_colour_is_seen_through_its_own_window() -> None:
+    signal, windows = noise(2), (0.25, 0.5, 2.0)
+    images = layered_spectrograms(signal, FS, OPTIONS, windows)
+    assert images.shape == (2, 64, 64, 3)
+    for channel, window in enumerate(windows):
+        alone = spectrograms(signal, FS, replace(OPTIONS, window_s=window, colours="grey"))
+        np.testing.assert_array_equal(images[..., channel], alone[..., 0])
+    assert not np.array_equal(images[..., 0], images[..., 2])

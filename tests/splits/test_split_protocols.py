@@ -285,3 +285,17 @@ def test_splitter_speaks_scikit_learns_protocol(beats) -> None:
     assert np.array_equal(pair[1], split.test)
     with pytest.raises(SplitError, match="X has 3 rows for"):
         next(Splitter("k-fold", beats).split(np.zeros(3)))
+
+
+def test_open_training_has_every_database_and_no_patient_of_ds2(made_up) -> None:
+    qt = make_database("svdb", ("800", "801"), fs=128.0)
+    split = make_split(stack([made_up, qt]), "inter-patient-open", validation=0)
+    trained = set(split.records("train"))
+    assert {("svdb", "800"), ("svdb", "801"), ("mitdb", PACED[0])} <= trained
+    # 201 is the patient of DS2's 202.
+    assert {record for base, record in trained if base == "mitdb"} == {*DS1, *PACED} - {"201"}
+    assert {record for _, record in split.records("test")} == set(DS2)
+    folds = make_folds(stack([made_up, qt]), "leave-patients-out", databases="open")
+    assert {key for fold in folds for key in fold.records("validate")} == trained
+    with pytest.raises(SplitError, match="databases 'all'; give strict or open"):
+        make_folds(made_up, "leave-patients-out", databases="all")

@@ -38,7 +38,7 @@ def small_mitdb(monkeypatch: pytest.MonkeyPatch, small_index: Beats, small_table
     def split(index: Beats, protocol: str, *, seed: int, **_: object) -> Split:
         return split_by_record(index, seed=seed)
 
-    monkeypatch.setattr(run, "index_database", lambda _: small_index)
+    monkeypatch.setattr(run, "index_database", lambda *_, **__: small_index)
     monkeypatch.setattr(run, "training_table", table)
     monkeypatch.setattr(run, "make_split", split)
 

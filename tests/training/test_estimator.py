@@ -16,7 +16,7 @@ from ecgtune.training.estimator import (
     macro_f1_scoring,
 )
 from ecgtune.training.networks import BeatSequence
-from ecgtune.training.sequences import IGNORED, Excerpts, prepare
+from ecgtune.training.sequences import IGNORED, NOT_S, Excerpts, prepare
 
 HOW = Preprocessing(before=32, after=32)
 
@@ -47,6 +47,26 @@ def test_label_smoothing_is_torchs_own():
     logits, label = torch.randn(2, 4, 5), torch.randint(5, (2, 4))
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), label.flatten(), label_smoothing=0.1)
     assert SequenceLoss(label_smoothing=0.1)(logits, label) == pytest.approx(float(expected))
+
+
+def test_of_weakly_labelled_beats_the_loss_asks_only_that_they_are_no_s():
+    torch.manual_seed(1)
+    logits = torch.randn(2, 3, 5, requires_grad=True)
+    label = torch.tensor([[0, NOT_S, IGNORED], [NOT_S, 2, 1]])
+    loss = SequenceLoss(not_s=0.3)(logits, label)
+    known, weak = label >= 0, label == NOT_S
+    other = -torch.log(1 - logits[weak].softmax(1)[:, 1]).mean()
+    expected = torch.nn.functional.cross_entropy(logits[known], label[known]) + 0.3 * other
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert (logits.grad[weak][:, 1] > 0).all()
+    assert (logits.grad[weak][:, [0, 2, 3, 4]] < 0).all()
+
+
+def test_a_batch_without_any_labelled_beat_has_a_loss():
+    logits = torch.randn(1, 2, 5, requires_grad=True)
+    SequenceLoss()(logits, torch.tensor([[IGNORED, NOT_S]])).backward()
+    assert (logits.grad == 0).all()
 
 
 def test_the_first_of_equal_epochs_is_best():

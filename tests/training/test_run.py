@@ -207,7 +207,7 @@ def test_cross_validation_scores_every_record_once_by_a_network_that_never_saw_i
 ):
     records = [*SIDES["train"], *SIDES["validate"]]
     monkeypatch.setattr(
-        run, "index_database", lambda _: small_index.select(np.isin(small_index.record, records))
+        run, "index_database", lambda *_, **__: small_index.select(np.isin(small_index.record, records))
     )
     out = tmp_path / "folds"
     metrics = run.cross_validate(small_config(epochs=1), out, folds=2)

@@ -22,14 +22,19 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
-    data: Annotated[str, typer.Option(help="Database.")] = "mitdb",
-    protocol: Annotated[str, typer.Option(help="Evaluation protocol.")] = "inter-patient",
+    data: Annotated[
+        str | None, typer.Option(help="Database, in place of the configuration's.", show_default=False)
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Evaluation protocol, in place of the configuration's.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the weights and every draw.", min=0)] = 0,
     threads: Annotated[
         int | None, typer.Option(help="Threads of torch.", min=1, show_default="its own")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Leave DS1's patients out, in so many folds; no test side.")
+        int | None, typer.Option(min=2, help="Leave patients out, in so many folds; no test side.")
     ] = None,
     no_test: Annotated[bool, typer.Option("--no-test", help="Leave the test side alone.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Two epochs: shows that all works.")] = False,
@@ -62,7 +67,7 @@ def train(
     Example: ecgtune train default --protocol inter-patient --out runs/default
 
     Where the configuration says for how many epochs to refit (as the default does), the validation side only
-    measures. --folds leaves DS1's patients out in turn instead: compare configurations by that.
+    measures. --folds leaves patients out in turn instead: compare configurations by that.
 
     Example: ecgtune train ecg-image-resnet --images scans --out runs/scans
 
@@ -80,8 +85,8 @@ def train(
     of_images = {"--images": images, "--network": network, "--weights": weights, "--way": way}
     if config == IMAGES:
         of_recordings = {
-            "--data": data != "mitdb",
-            "--protocol": protocol != "inter-patient",
+            "--data": data is not None,
+            "--protocol": protocol is not None,
             "--folds": folds is not None,
             "--no-test": no_test,
         }
@@ -95,7 +100,7 @@ def train(
         raise typer.BadParameter(f"{strange[0]} is for {IMAGES}: ecgtune train {IMAGES} --images DIR")
     if config in WINDOWS:
         for option, given in {
-            "--data": data != "mitdb",
+            "--data": data is not None,
             "--folds": folds is not None,
             "--threads": threads,
         }.items():
@@ -103,7 +108,7 @@ def train(
                 raise typer.BadParameter(
                     f"{config} takes no {option}; its TOML says what it reads, and one thread trains"
                 )
-        _train_windows(config, out, method, protocol, seed, quick, not no_test, as_json)
+        _train_windows(config, out, method, protocol or "inter-patient", seed, quick, not no_test, as_json)
         return
     if method is not None:
         raise typer.BadParameter(f"--method is for {' and '.join(WINDOWS)}")
@@ -124,7 +129,7 @@ def train(
         if as_json:
             print_json(metrics)
         else:
-            typer.echo(f"DS1's patients left out in {folds} folds, pooled:")
+            typer.echo(f"patients left out in {folds} folds, pooled:")
             typer.echo(format_figures(metrics["pooled"]))
             by_fold = ", ".join(f"{each:.3f}" for each in metrics["temperature_of_folds"])
             typer.echo(f"temperature {metrics['temperature']:.3f}; of each fold {by_fold}")
@@ -135,7 +140,7 @@ def train(
     if as_json:
         print_json(trained.metrics)
     else:
-        typer.echo(format_metrics(trained, protocol))
+        typer.echo(format_metrics(trained, protocol or chosen.data.protocol))
         typer.echo(f"model: {trained.model.folder}")
 
 

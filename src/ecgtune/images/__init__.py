@@ -6,7 +6,12 @@ from ecgtune.images.series import (
     recurrence_plot,
     three_channels,
 )
-from ecgtune.images.spectrogram import SpectrogramOptions, spectrogram_power, spectrograms
+from ecgtune.images.spectrogram import (
+    SpectrogramOptions,
+    layered_spectrograms,
+    spectrogram_power,
+    spectrograms,
+)
 from ecgtune.images.strip import StripOptions, draw_strips
 
 __all__ = [
@@ -14,6 +19,7 @@ __all__ = [
     "StripOptions",
     "draw_strips",
     "gramian_angular_field",
+    "layered_spectrograms",
     "markov_transition_field",
     "recurrence_plot",
     "spectrogram_power",

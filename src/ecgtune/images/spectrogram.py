@@ -4,7 +4,7 @@ Each pixel is the power at its own frequency in a Hann window around its own tim
 Fourier transform is taken at the image's rows and columns, so nothing is resized.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -177,6 +177,40 @@ def spectrograms(segments: ArrayLike, fs: float, options: SpectrogramOptions) ->
         level = np.log10(own / reference) * np.float32(10 * 255 / options.range_db) + np.float32(255)
         np.take(table, np.rint(np.clip(level, 0, 255)).astype(np.uint8)[::-1], axis=0, out=image)
     return images
+
+
+def layered_spectrograms(
+    segments: ArrayLike, fs: float, options: SpectrogramOptions, windows_s: tuple[float, float, float]
+) -> NDArray[np.uint8]:
+    """Draw segments as one spectrogram a colour: red, green and blue through a window of their own length.
+
+    A short window shows when, a long one at which frequency; an image network reads three channels.
+
+    Parameters
+    ----------
+    segments
+        mV, [n, samples].
+    fs
+        Sampling rate in Hz.
+    options
+        See `SpectrogramOptions`; its window and colours are not used.
+    windows_s
+        Length in s of the Hann windows of red, green and blue.
+
+    Returns
+    -------
+    ndarray
+        uint8 [n, size, size, 3].
+
+    Raises
+    ------
+    ValueError
+        As `spectrogram_power`.
+    """
+    drawn = (
+        spectrograms(segments, fs, replace(options, window_s=window, colours="grey")) for window in windows_s
+    )
+    return np.stack([images[..., 0] for images in drawn], axis=-1)
 
 
 def _checked(segments: ArrayLike) -> Floats:

@@ -122,12 +122,17 @@ def _grouped_k_fold(beats: BeatIndex, seed: int, *, k: int = 5, validation: bool
     yield from _rotate(beats, folds, validation, shared=frozenset())
 
 
-def _leave_patients_out(beats: BeatIndex, seed: int, *, k: int = 5) -> Iterator[Split]:
+def _leave_patients_out(
+    beats: BeatIndex, seed: int, *, k: int = 5, databases: str = "strict"
+) -> Iterator[Split]:
     """DS1 without 201 in `k` folds of patients, each validating once; DS2 is on no side.
 
-    For choosing: epochs, thresholds, features, architectures.
+    For choosing: epochs, thresholds, features, architectures. With `databases` ``"open"`` the folds are of
+    all patients but DS2's, of whatever database.
     """
-    rows = _rows(_ds1(beats))
+    if databases not in ("strict", "open"):
+        raise SplitError(f"leave-patients-out: databases {databases!r}; give strict or open")
+    rows = _rows(_ds1(beats) if databases == "strict" else _not_ds2(beats))
     groups = choose.patient_folds(beats, rows, k, seed)
     for number, group in enumerate(groups):
         out = np.isin(beats.patient[rows], group)
@@ -141,6 +146,11 @@ def _inter_patient(beats: BeatIndex, seed: int, *, validation: float = 0.2) -> I
     (`choose.choose_patients`).
     """
     yield _by_patients(beats, seed, _ds1(beats), _mitdb(beats, DS2), validation)
+
+
+def _inter_patient_open(beats: BeatIndex, seed: int, *, validation: float = 0.2) -> Iterator[Split]:
+    """Train on the patients of every database but DS2's, paced ones included where they are there."""
+    yield _by_patients(beats, seed, _not_ds2(beats), _mitdb(beats, DS2), validation)
 
 
 def _inter_patient_published(beats: BeatIndex, seed: int, *, validation: float = 0.2) -> Iterator[Split]:
@@ -236,6 +246,7 @@ def _cross_database(
 PROTOCOLS: dict[str, str] = {
     "beat-split": "what the papers report; the same patient is on both sides, so nothing of a new patient",
     "inter-patient": "a new patient",
+    "inter-patient-open": "a new patient, of a model trained on other databases too",
     "inter-patient-published": "a new patient, but for 201 and 202, who are one; to compare with papers",
     "patient-adapted": "a new patient with five labelled minutes",
     "patient-adapted-24": "the same on the split of Kiranyaz 2016; to compare with its line of papers",
@@ -250,6 +261,7 @@ PROTOCOLS: dict[str, str] = {
 _MAKERS: dict[str, Callable[..., Iterator[Split]]] = {
     "beat-split": _beat_split,
     "inter-patient": _inter_patient,
+    "inter-patient-open": _inter_patient_open,
     "inter-patient-published": _inter_patient_published,
     "patient-adapted": _patient_adapted,
     "patient-adapted-24": _patient_adapted_24,
@@ -306,6 +318,13 @@ def _ds1(beats: BeatIndex) -> Mask:
     """DS1 without the patients of DS2, whether or not these beats hold DS2."""
     tested = {patient_of("mitdb", record) for record in DS2}
     return _mitdb(beats, [record for record in DS1 if patient_of("mitdb", record) not in tested])
+
+
+def _not_ds2(beats: BeatIndex) -> Mask:
+    """Labelled beats of every patient of any database who is not in DS2."""
+    tested = [patient_of("mitdb", record) for record in DS2]
+    others: Mask = (beats.label >= 0) & ~np.isin(beats.patient, tested)
+    return others
 
 
 def _split(beats: BeatIndex, train: Rows, validate: Rows, test: Rows, **more: Any) -> Split:

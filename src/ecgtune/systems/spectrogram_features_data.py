@@ -1,6 +1,5 @@
 """Segments of four rhythms from several databases: which there are, which are taken, and their signal."""
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from ecgtune.beats.segments import Rows, Run, Segments, choose_segments, concatenate, rhythm_runs, segments_of
 from ecgtune.beats.segments import cut_segments as cut
 from ecgtune.databases import PACED, find_database
+from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.databases.index import Database
 from ecgtune.errors import DataError
 from ecgtune.readers import read_record
@@ -110,7 +110,7 @@ def load_instances(how: Mapping[str, Any], seconds: float, tell: Tell = lambda _
     tables: list[Segments] = []
     for name in options["databases"]:
         database = find_database(name)
-        labels = _reference(database) if name == "cinc2017" else {}
+        labels = recording_labels(database) if name == "cinc2017" else {}
         before = len(tables)
         for record_name in _records(database, options.get("records", {}).get(name), labels):
             record = _open(database, record_name)
@@ -178,18 +178,6 @@ def _runs(database: Database, record: Record, labels: Mapping[str, str]) -> list
         if _NO_FIBRILLATION in header.splitlines():
             return [Run("N", 0, record.n_samples)]
     return runs
-
-
-def _reference(database: Database) -> dict[str, str]:
-    """Label of each recording of cinc2017; the third version where there are several."""
-    for name in ("REFERENCE-v3.csv", "REFERENCE.csv"):
-        for path in sorted(database.root.rglob(name)):
-            with path.open(encoding="utf-8", newline="") as file:
-                return {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
-    raise DataError(
-        f"{database.name}: no REFERENCE-v3.csv or REFERENCE.csv in {database.root}; "
-        f"run `ecgtune data get {database.name}`"
-    )
 
 
 def _check_classes(

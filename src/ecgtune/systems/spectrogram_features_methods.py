@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecgtune.errors import ModelError
-from ecgtune.images import SpectrogramOptions, spectrograms
+from ecgtune.images import SpectrogramOptions, layered_spectrograms, spectrograms
 from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.training.image_networks import (
     ImageInput,
@@ -47,6 +47,8 @@ class Method:
         image's levels are taken as they are.
     components
         Principal components of the features, found on the training side; 0: the features themselves.
+    windows_s
+        Where given, red, green and blue are spectrograms through windows of these lengths in s.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Method:
     how: ImageInput | None = None
     layer: str | None = None
     components: int = 0
+    windows_s: tuple[float, float, float] | None = None
 
 
 def make_method(how: Mapping[str, Any], name: str) -> Method:
@@ -87,6 +90,7 @@ def make_method(how: Mapping[str, Any], name: str) -> Method:
         own.of_size(options.size),
         given.get("layer") or None,
         given.get("components", 0),
+        _windows(given.get("windows_s")),
     )
     _describe(method, np.zeros((0, options.size, options.size, 3), dtype=np.uint8))
     return method
@@ -108,7 +112,9 @@ def features_of(method: Method, signal: Floats, folder: Path, jobs: int, tell: T
     tell
         Called with lines of progress.
     """
-    key = {"segments": data_digest(signal), "image": asdict(method.image)}
+    key: dict[str, Any] = {"segments": data_digest(signal), "image": asdict(method.image)}
+    if method.windows_s is not None:
+        key["windows_s"] = list(method.windows_s)
     if method.network is not None and method.how is not None:
         key |= {
             "network": type(method.network).__name__,
@@ -131,6 +137,8 @@ def _all_features(method: Method, signal: Floats, jobs: int, tell: Tell) -> Floa
 def _features_of_part(packed: bytes, signal: Floats) -> Floats:
     """Draw and describe; a thousand images at a time would be 150 MB."""
     method = _unpacked(packed)
+    if method.windows_s is not None:
+        return _describe(method, layered_spectrograms(signal, WORKING_RATE, method.image, method.windows_s))
     return _describe(method, spectrograms(signal, WORKING_RATE, method.image))
 
 
@@ -147,6 +155,18 @@ def _describe(method: Method, images: NDArray[np.uint8]) -> Floats:
     if method.network is None or method.how is None:
         return images[..., 0].reshape(len(images), -1).astype(np.float32)
     return image_features(method.network, images, method.how, layer=method.layer)
+
+
+def _windows(given: list[float] | None) -> tuple[float, float, float] | None:
+    """Read the lengths of three windows."""
+    if given is None:
+        return None
+    if len(given) != 3 or not all(length > 0 for length in given):
+        raise ModelError(
+            f"image: windows_s is {given}; give the lengths of three windows in s, or leave it out"
+        )
+    red, green, blue = given
+    return red, green, blue
 
 
 def _plain(value: Any) -> Any:

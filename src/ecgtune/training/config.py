@@ -1,6 +1,7 @@
 """What a training is given: one TOML file, every parameter in it."""
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,28 @@ from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
 from ecgtune.training.networks import NETWORKS
 from ecgtune.training.sequences import Augmentation
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What a training reads.
+
+    Parameters
+    ----------
+    databases
+        With reference annotations ``atr``; a protocol takes its sides from them.
+    paced
+        Whether mitdb's paced records are there too: they teach Q.
+    weak
+        Databases whose recordings have a rhythm for a label; see `ecgtune.training.weak`. They only train.
+    protocol
+        That divides the databases, where no other is asked for.
+    """
+
+    databases: tuple[str, ...] = ("mitdb",)
+    paced: bool = False
+    weak: tuple[str, ...] = ()
+    protocol: str = "inter-patient"
 
 
 @dataclass(frozen=True)
@@ -30,6 +53,8 @@ class TrainingOptions:
         Power of the inverse class frequency that weights the loss.
     label_smoothing
         Of the cross-entropy.
+    weak_weight
+        Of the loss over beats of weakly labelled recordings.
     refit
         Whether the network is fitted once more on training and validation side together before it is tested.
     refit_epochs
@@ -48,6 +73,7 @@ class TrainingOptions:
     weight_decay: float = 0.01
     class_weight: float = 0.5
     label_smoothing: float = 0.02
+    weak_weight: float = 0.0
     refit: bool = True
     refit_epochs: int = 0
     temperature: float = 0.0
@@ -63,7 +89,7 @@ class Config:
         Of the model.
     network
         Name and arguments of the network.
-    preprocessing, augmentation, training
+    data, preprocessing, augmentation, training
         See their classes.
     """
 
@@ -71,13 +97,18 @@ class Config:
     version: str
     summary: str
     network: dict[str, Any]
+    data: DataOptions
     preprocessing: Preprocessing
     augmentation: Augmentation
     training: TrainingOptions
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as JSON gives them back."""
-        return asdict(self) | {"preprocessing": self.preprocessing.to_card()}
+        data = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self.data).items()
+        }
+        return asdict(self) | {"data": data, "preprocessing": self.preprocessing.to_card()}
 
 
 def load_config(name: str | Path) -> Config:
@@ -107,6 +138,7 @@ def make_config(content: dict[str, Any], path: str) -> Config:
     """Check the content of a configuration; see `load_config`."""
     content = dict(content)
     sections = {
+        "data": DataOptions,
         "preprocessing": Preprocessing,
         "augmentation": Augmentation,
         "training": TrainingOptions,
@@ -115,7 +147,8 @@ def make_config(content: dict[str, Any], path: str) -> Config:
     for section, kind in sections.items():
         given = content.pop(section, {})
         _check_section(section, given, {field.name: field.default for field in fields(kind)}, path)
-        made[section] = Preprocessing.from_card(given) if section == "preprocessing" else kind(**given)
+        make = Preprocessing.from_card if section == "preprocessing" else _make(kind)
+        made[section] = make(given)
     if not made["training"].temperature >= 0:
         raise ModelError(
             f"{path}: [training] temperature is {made['training'].temperature:g}; give 0 or more"
@@ -129,6 +162,17 @@ def make_config(content: dict[str, Any], path: str) -> Config:
     if not isinstance(made["network"], dict) or made["network"].get("network") not in NETWORKS:
         raise ModelError(f"{path}: [network] needs network = one of: {', '.join(NETWORKS)}")
     return Config(**made)
+
+
+def _make(kind: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
+    """What makes a section from its content, TOML's lists as tuples."""
+
+    def make(given: dict[str, Any]) -> Any:
+        return kind(
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+        )
+
+    return make
 
 
 def _check_section(section: str, given: Any, defaults: dict[str, Any], path: str) -> None:

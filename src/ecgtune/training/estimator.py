@@ -16,19 +16,43 @@ from torch import Tensor, nn
 
 from ecgtune.evaluation.metrics import macro_f1
 from ecgtune.labels import CLASSES
-from ecgtune.training.sequences import IGNORED, Excerpts
+from ecgtune.training.sequences import IGNORED, NOT_S, Excerpts
 
 
 class SequenceLoss(nn.Module):
-    """Weighted cross-entropy over all beats of a batch of sequences, without the ignored ones."""
+    """Weighted cross-entropy over all beats of a batch of sequences, without the ignored ones.
 
-    def __init__(self, weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+    To it is added the mean of -log(1 - p(S)) over the beats of which only that is known that they are no S.
+
+    Parameters
+    ----------
+    weight
+        Of each class.
+    label_smoothing
+        Of the cross-entropy.
+    not_s
+        Weight of the second part.
+    """
+
+    def __init__(
+        self, weight: Tensor | None = None, label_smoothing: float = 0.0, not_s: float = 0.0
+    ) -> None:
         super().__init__()
         self.loss = nn.CrossEntropyLoss(weight=weight, ignore_index=IGNORED, label_smoothing=label_smoothing)
+        self.not_s = not_s
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Mean loss of logits [batch, beats, classes] against labels [batch, beats]."""
-        loss: Tensor = self.loss(logits.flatten(0, 1), label.flatten())
+        logits, label = logits.flatten(0, 1), label.flatten()
+        # The mean over no beats is not a number.
+        known = bool((label >= 0).any())
+        loss: Tensor = self.loss(logits, label.clamp(min=IGNORED)) if known else 0 * logits.sum()
+        weak = label == NOT_S
+        if self.not_s and bool(weak.any()):
+            others = [place for place, class_ in enumerate(CLASSES) if class_ != "S"]
+            # log(1 - p(S)), without the rounding of a difference from one.
+            log_other = logits[weak][:, others].logsumexp(1) - logits[weak].logsumexp(1)
+            loss = loss - self.not_s * log_other.mean()
         return loss
 
 
@@ -37,7 +61,7 @@ def confusion(net: NeuralNet, dataset: Excerpts) -> NDArray[np.int64]:
     matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
     for inputs, label in net.get_iterator(dataset, training=False):
         predicted = net.evaluation_step((inputs, label), training=False).argmax(2)
-        known = label != IGNORED
+        known = label >= 0
         np.add.at(matrix, (label[known].numpy(), predicted[known].numpy()), 1)
     return matrix
 

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
 from ecgtune.splits import Split, make_folds, make_split
-from ecgtune.training.config import Config
+from ecgtune.training.config import Config, DataOptions
 from ecgtune.training.estimator import (
     SCORE,
     KeepRun,
@@ -37,6 +37,7 @@ from ecgtune.training.estimator import (
     train_until,
 )
 from ecgtune.training.export import save_model
+from ecgtune.training.further import Further, measure_further, with_further
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
 from ecgtune.training.networks import build_network
 from ecgtune.training.personal_protocol import Adapted, adapt, adapted_result
@@ -50,6 +51,7 @@ from ecgtune.training.tables import (
     training_table,
 )
 from ecgtune.training.temperature import logits_of, temperature_on
+from ecgtune.training.weak import weak_recordings
 
 Progress = Callable[[str], None]
 
@@ -77,8 +79,8 @@ def train(
     config: Config,
     out: Path,
     *,
-    data: str = "mitdb",
-    protocol: str = "inter-patient",
+    data: str | None = None,
+    protocol: str | None = None,
     seed: int = 0,
     threads: int | None = None,
     test: bool = True,
@@ -99,9 +101,9 @@ def train(
         Run folder: ``config.json``, ``split.json``, ``history.json``, checkpoints, ``model/``,
         ``metrics.json``, ``result.json`` (for the result store; it logs every scoring of the test side).
     data
-        Database with reference annotations ``atr``.
+        Database with reference annotations ``atr``, in place of the configuration's.
     protocol
-        See `ecgtune.splits`.
+        See `ecgtune.splits`; the configuration's where None.
     seed
         Of the split, the weights and every random draw.
     threads
@@ -122,14 +124,16 @@ def train(
     # Wrong arguments of the network are told before the run folder is claimed.
     _network(config)
     make_folder(out)
-    index = index_database(data)
+    config = on_data(config, data)
+    protocol = protocol or config.data.protocol
+    index = index_database(*config.data.databases, paced=config.data.paced)
     how = config.preprocessing
     split = make_split(index, protocol, seed=seed, **split_options(protocol, how))
     _claim(out, config, split, seed)
     write_whole(out / "split.json", json.dumps(split.describe(), indent=1) + "\n")
 
     train_keys, every_key = split.records("train"), {*split.records("train"), *split.records("validate")}
-    tell(f"reading {len(every_key)} records of {data}")
+    tell(f"reading {len(every_key)} records of {_listing(config)}")
     table = training_table(sorted(every_key), how, split.validate_until)
     divided = not split.boundaries.keys().isdisjoint(train_keys)
     early = training_table(train_keys, how, split.signal_until) if divided else table
@@ -138,14 +142,16 @@ def train(
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
-    net, best = _fit(config, *sides, out / "choose", seed, tell)
+    weak = weak_recordings(config.data.weak, how)
+    net, best = _fit(config, [*sides[0], *weak], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
     if config.training.refit:
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
         every = rows_of(table, index, np.concatenate([split.train, split.validate]))
-        net, _ = _fit(config, prepare(table, every, how), None, out / "refit", seed, tell, epochs=epochs)
+        side = [*prepare(table, every, how), *weak]
+        net, _ = _fit(config, side, None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
@@ -155,10 +161,11 @@ def train(
         "temperature": temperature,
     }
     network = net.module_
-    card = _card(config, split, seed, data, network.reach) | {"temperature": temperature}
+    card = _card(config, split, seed, network.reach) | {"temperature": temperature}
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     adapted: Adapted | None = None
+    further: Further | None = None
     if test and len(split.tune):
         tell(f"tuning to each of {len(split.records('test'))} records of the test side and scoring it, once")
         adapted = adapt(model, split, out / "personal", seed, tell)
@@ -168,6 +175,7 @@ def train(
         tell(f"scoring the test side, {len(split.records('test'))} records, once")
         matrices = score(model, reference_table(split.records("test"), how), index, split.test)
         metrics["test"] = describe(matrices)
+        further = measure_further(model, split.records("test"))
         model = save_model(network, card | {"metrics": {protocol: metrics["test"]}}, out / "model")
     metrics["wall_s"] = round(time.perf_counter() - began, 1)
     write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
@@ -177,14 +185,18 @@ def train(
             model.name,
             matrices,
             split,
-            data=data,
+            data=_listing(config),
             command=f"ecgtune train {config.name}",
             wall_s=metrics["wall_s"],
             scorings=_scorings(earlier_scorings(out / FILE), split, model, adapted),
             parameters=model.card["parameters"],
             notes=[f"epoch {best} of {config.training.epochs} was best on the validation side"],
         )
-        save_result(result if adapted is None else adapted_result(result, adapted, split), out / FILE)
+        if adapted is not None:
+            result = adapted_result(result, adapted, split)
+        if further is not None:
+            result = with_further(result, matrices, further)
+        save_result(result, out / FILE)
     return TrainedModel(model, matrices, metrics)
 
 
@@ -280,6 +292,7 @@ def _fit(
         SequenceLoss,
         criterion__weight=class_weights(list(train_set.labels()), options.class_weight),
         criterion__label_smoothing=options.label_smoothing,
+        criterion__not_s=options.weak_weight,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         lr=options.lr,
@@ -306,7 +319,16 @@ def _best(history: list[dict[str, Any]]) -> dict[str, Any]:
     return {SCORE: scores[best - 1], "epochs": len(scores)}
 
 
-def _card(config: Config, split: Split, seed: int, data: str, reach: int) -> dict[str, Any]:
+def on_data(config: Config, data: str | None) -> Config:
+    """Put a database in place of the configuration's, where one is given."""
+    return config if data is None else replace(config, data=DataOptions((data,)))
+
+
+def _listing(config: Config) -> str:
+    return ",".join(config.data.databases)
+
+
+def _card(config: Config, split: Split, seed: int, reach: int) -> dict[str, Any]:
     how = config.preprocessing
     refitted = config.training.refit and split.protocol != "leave-patients-out"
     sides = ("train", "validate") if refitted else ("train",)
@@ -329,7 +351,8 @@ def _card(config: Config, split: Split, seed: int, data: str, reach: int) -> dic
             f"{how.reach_with(reach)} beats before and after; nothing else of the recording is used"
         ),
         "training": {
-            "data": data,
+            "data": _listing(config),
+            "weak": list(config.data.weak),
             "protocol": split.protocol,
             "split_hash": split.hash,
             "seed": seed,
@@ -340,25 +363,30 @@ def _card(config: Config, split: Split, seed: int, data: str, reach: int) -> dic
         },
         "metrics": {},
         "licence": "Apache-2.0",
-        "data_licence": CATALOGUE[data].licence,
-        "citation": CATALOGUE[data].citation,
+        "data_licence": _said_once(CATALOGUE[name].licence for name in config.data.databases),
+        "citation": _said_once(CATALOGUE[name].citation for name in config.data.databases),
         "intended_use": "research and engineering; not a medical device",
     }
+
+
+def _said_once(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
 
 
 def cross_validate(
     config: Config,
     out: Path,
     *,
-    data: str = "mitdb",
+    data: str | None = None,
     folds: int = 5,
     seed: int = 0,
     threads: int | None = None,
     tell: Progress = lambda _: None,
 ) -> dict[str, Any]:
-    """Leave DS1's patients out in turn: what choices are made by. DS2's signals are not read.
+    """Leave patients out in turn: what choices are made by. DS2's signals are not read.
 
-    Every network is fitted for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
+    The patients are DS1's, or where the configuration has several databases, all but DS2's. Every network is
+    fitted for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
 
     Returns
     -------
@@ -369,19 +397,22 @@ def cross_validate(
     if threads is not None:
         torch.set_num_threads(threads)
     _network(config)
-    index = index_database(data)
+    config = on_data(config, data)
+    index = index_database(*config.data.databases, paced=config.data.paced)
+    of = "strict" if config.data.databases == ("mitdb",) else "open"
+    weak = weak_recordings(config.data.weak, config.preprocessing)
     table: Beats | None = None
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     said = []
-    for split in make_folds(index, "leave-patients-out", seed=seed, k=folds):
+    for split in make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of):
         folder = make_folder(out / f"fold-{split.fold}")
         _claim(folder, config, split, seed)
         if table is None:
             keys = {key for side in ("train", "validate") for key in split.records(side)}
             table = training_table(sorted(keys), config.preprocessing)
         side = prepare(table, rows_of(table, index, split.train), config.preprocessing)
-        net, _ = _fit(config, side, None, folder / "fit", seed, tell, epochs=config.training.epochs)
-        model = save_model(net.module_, _card(config, split, seed, data, net.module_.reach), folder / "model")
+        net, _ = _fit(config, [*side, *weak], None, folder / "fit", seed, tell, epochs=config.training.epochs)
+        model = save_model(net.module_, _card(config, split, seed, net.module_.reach), folder / "model")
         left_out = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, left_out, index, split.validate)
         prepared = prepare(table, rows_of(table, index, split.validate), config.preprocessing)

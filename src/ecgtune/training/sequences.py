@@ -17,10 +17,13 @@ Inputs = dict[str, Tensor]
 IGNORED = -1
 """Label of beats that teach nothing: false detections, beats of another side, padding."""
 
+NOT_S = -2
+"""Label of beats whose class nobody has told, but for that they are not S."""
+
 
 @dataclass(frozen=True)
 class Recording:
-    """Prepared beats of one recording: inputs float32, labels int64 with `IGNORED`."""
+    """Prepared beats of one recording: inputs float32, labels int64 with `IGNORED` and `NOT_S`."""
 
     name: str
     beats: Tensor
@@ -60,7 +63,7 @@ def class_weights(labels: Sequence[Tensor], power: float, fewest: int = 20) -> T
     """
     counts = torch.zeros(len(CLASSES))
     for label in labels:
-        counts += torch.bincount(label[label != IGNORED], minlength=len(CLASSES))
+        counts += torch.bincount(label[label >= 0], minlength=len(CLASSES))
     return (counts.max() / counts.clamp(min=fewest)) ** power
 
 

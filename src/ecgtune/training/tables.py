@@ -33,13 +33,28 @@ def open_record(key: RecordKey) -> tuple[Record, Annotations]:
     return replace(record, patient=database.patient(record_name)), record.annotations["atr"]
 
 
-def index_database(name: str) -> Beats:
-    """Index of all annotated beats of a database, without signal; mitdb without its paced records."""
-    records = [record for record in find_database(name).records() if (name, record) not in _PACED]
+def index_database(*names: str, paced: bool = False) -> Beats:
+    """Index of all annotated beats of databases, without signal.
+
+    Parameters
+    ----------
+    names
+        Of the databases.
+    paced
+        Whether mitdb's paced records are taken.
+
+    Raises
+    ------
+    DataError
+        Where a database is not there.
+    """
     tables = []
-    for record_name in records:
-        record, annotations = open_record((name, record_name))
-        tables.append(beat_index(record, annotations, database=name))
+    for name in names:
+        for record_name in find_database(name).records():
+            if not paced and (name, record_name) in _PACED:
+                continue
+            record, annotations = open_record((name, record_name))
+            tables.append(beat_index(record, annotations, database=name))
     return concatenate(tables)
 
 
@@ -94,17 +109,24 @@ def record_until(record: Record, seconds: float) -> Record:
     return replace(record, n_samples=n_samples, annotations={})
 
 
-def reference_table(keys: Iterable[RecordKey], how: Preprocessing) -> Beats:
-    """Beats where the annotations have them."""
-    return concatenate(_cut(key, how, detected=False) for key in keys)
+def reference_table(keys: Iterable[RecordKey], how: Preprocessing, *, most_leads: int | None = None) -> Beats:
+    """Beats where the annotations have them, read in the model's leads or in ``most_leads`` of them."""
+    return concatenate(_cut(key, how, detected=False, most_leads=most_leads) for key in keys)
 
 
-def _cut(key: RecordKey, how: Preprocessing, *, detected: bool, until: float = np.inf) -> Beats:
+def _cut(
+    key: RecordKey,
+    how: Preprocessing,
+    *,
+    detected: bool,
+    until: float = np.inf,
+    most_leads: int | None = None,
+) -> Beats:
     record, annotations = open_record(key)
     record = record_until(record, until)
     annotations = annotations.select(annotations.sample < record.n_samples)
     # The same choice of leads as at prediction.
-    leads = preferred_leads(record, tuple(range(len(record.leads))), how.leads)
+    leads = preferred_leads(record, tuple(range(len(record.leads))), min(how.leads, most_leads or how.leads))
     cut = detected_beats if detected else annotated_beats
     return cut(record, annotations, leads, how, database=key[0])
 
