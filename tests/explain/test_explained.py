@@ -95,6 +95,23 @@ def test_a_label_that_no_beat_has_lists_those_that_are_there(
         explain_record(subject, record, label="F")
 
 
+def test_beats_where_nothing_can_be_read_are_not_chosen(
+    subject: SequenceSubject, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = subject.read(record)
+    lost = replace(reading, readable=np.arange(len(reading)) >= 5)
+    monkeypatch.setattr(SequenceSubject, "read", lambda self, *given, **more: lost)
+    with pytest.raises(RecordError, match="no beat within 150 ms") as raised:
+        explain_record(subject, record, at=[float(reading.sample[2] / record.fs)])
+    assert f"the nearest is at {reading.sample[5] / record.fs:.3f} s" in str(raised.value)
+    for name in CLASSES:
+        try:
+            assert explain_record(subject, record, label=name, count=10_000, steps=1).rows.min() >= 5
+        except RecordError as error:
+            counted = [int(part.split()[1]) for part in str(error).partition("it has ")[2].split(", ")]
+            assert sum(counted) == len(reading) - 5
+
+
 @pytest.mark.parametrize("asked", [{"label": "X"}, {"at": [1.0], "target": "X"}])
 def test_unknown_classes(subject: SequenceSubject, record: Record, asked: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="tiny: no class 'X'; it has N, S, V, F, Q"):

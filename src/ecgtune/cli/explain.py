@@ -145,7 +145,7 @@ def _draw(found: "Explained", out: Path) -> None:
     for i, time in enumerate(found.examples.time.tolist()):
         where = "  ".join(f"{name} {100 * float(share[i]):.0f} %" for name, share in shares.items())
         typer.echo(f"{time:10.3f} s  {classes[int(found.predicted[i])]}  {where}")
-    typer.echo(f"{len(found)} pictures and {page}")
+    typer.echo(f"{len(found)} picture{'s' * (len(found) != 1)} and {page}")
 
 
 def _explain_image(

@@ -87,7 +87,7 @@ def risk_figure(said: Said, result: Result) -> Figure:
         share, np.maximum(0, 1 - (1 - risk) / share), "--", color="#777777", linewidth=1, label="oracle"
     )
     left.axhline(risk, color="#777777", linewidth=0.8, linestyle=":")
-    left.text(0.01, risk, "by chance", fontsize=7, va="bottom", color="#777777")
+    left.text(0.5, risk, "by chance", fontsize=7, va="bottom", color="#777777")
     left.set(xlabel="coverage", ylabel="risk: share of wrong labels", xlim=(0, 1))
     left.set_ylim(bottom=0)
     left.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8)
@@ -97,11 +97,13 @@ def risk_figure(said: Said, result: Result) -> Figure:
     for name, colour in named.items():
         values = [np.nan if row[name].value is None else row[name].value for row in rows]
         right.plot(coverage, values, "-o", ms=3, linewidth=1.3, color=colour, label=name)
+    free = np.inf
     for limit, at in zip(LIMITS, coverage, strict=True):
         right.axvline(at, color="#dddddd", linewidth=0.8, zorder=0)
-        right.text(
-            at, 1.03, f"{limit:g}", fontsize=6.5, rotation=90, ha="center", va="bottom", color="#777777"
-        )
+        # Limits that hardly anything is below lie too close for a number each.
+        if at < free:
+            right.text(at, 1.03, f"{limit:g}", fontsize=6.5, ha="center", va="bottom", color=_GREY)
+            free = at - 0.03
     right.set(xlabel="coverage (grey: smallest confidence)", ylabel="F1 of the beats that are left")
     right.set(xlim=(min(coverage) - 0.02, 1.01), ylim=(0, 1.02))
     right.legend(frameon=False, fontsize=8, loc="lower left")

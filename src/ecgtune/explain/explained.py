@@ -138,7 +138,7 @@ def explain_record(
 
 def _nearest(reading: Reading, seconds: float) -> int:
     times = reading.sample / reading.fs
-    row = int(np.abs(times - seconds).argmin())
+    row = int(np.where(reading.readable, np.abs(times - seconds), np.inf).argmin())
     if abs(times[row] - seconds) > NEAR_S:
         raise RecordError(
             f"{reading.record}: no beat within {1000 * NEAR_S:.0f} ms of {seconds:g} s; the nearest is at "
@@ -153,11 +153,8 @@ def _spread(reading: Reading, probability: Floats, classes: Sequence[str], label
     predicted = probability.argmax(axis=1)
     rows = np.flatnonzero((predicted == list(classes).index(label)) & reading.readable)
     if not len(rows):
-        there = ", ".join(
-            f"{name} {n}"
-            for name, n in zip(classes, np.bincount(predicted, minlength=len(classes)), strict=True)
-            if n
-        )
+        counts = np.bincount(predicted[reading.readable], minlength=len(classes)).tolist()
+        there = ", ".join(f"{name} {n}" for name, n in zip(classes, counts, strict=True) if n)
         raise RecordError(f"{reading.record}: the model labels no beat {label}; it has {there}")
     # The middles of as many equal parts, so that neither end of the recording is preferred.
     most = min(count, len(rows))

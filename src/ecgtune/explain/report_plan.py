@@ -75,7 +75,7 @@ QUICK = Plan(
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds that a part took: by the clock, and of the processor, which nothing beside it lengthens."""
+    """Seconds of a part: by the clock, and of the processor, which others beside it do not lengthen."""
 
     wall: float = 0.0
     processor: float = 0.0

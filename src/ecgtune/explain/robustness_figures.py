@@ -57,7 +57,10 @@ def curves(result: Result, plan: Plan) -> Figure:
         floor = result.figures[OTHER_BEAT].get(measure)
         if floor is not None and floor.value is not None:
             axis.axhline(floor.value, color="#777777", linewidth=0.9, linestyle=":")
-            axis.text(-0.3, floor.value, OTHER_BEAT, ha="left", va="bottom", fontsize=7, color="#777777")
+            across = axis.get_yaxis_transform()
+            axis.text(
+                0.01, floor.value, OTHER_BEAT, transform=across, va="bottom", fontsize=7, color="#777777"
+            )
         labels = [CLEAN, *(f"{snr:g}" for snr in plan.snrs)]
         axis.set_xticks(at, labels)
         axis.set_title(title, fontsize=9)
