@@ -35,7 +35,7 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found(small_index: Beats, runs_folder: Path) -> Runs:
     with pytest.MonkeyPatch.context() as patch:
         for module in (run, memoriser):
-            patch.setattr(module, "index_database", lambda _: small_index)
+            patch.setattr(module, "index_database", lambda *_, **__: small_index)
             patch.setattr(module, "make_split", divide)
         return measure(small_config(epochs=1), runs_folder)
 
