@@ -258,10 +258,11 @@ def test_rhythms_are_not_possible_among_new_patients() -> None:
 
 
 def test_two_classes_never_stand_beside_five(stored: dict[str, Result]) -> None:
+    of_two = {"patient-transfer", "ecg-image-resnet"}
     for protocol in ("beat-split", "chronological", "patient-adapted"):
-        assert "patient-transfer" not in {each.entry.system for each in board(stored, protocol).rows}
+        assert not of_two & {each.entry.system for each in board(stored, protocol).rows}
         binary = board(stored, protocol, BINARY.name)
-        assert {each.entry.system for each in binary.rows} == {"patient-transfer"}
+        assert {"patient-transfer"} <= {each.entry.system for each in binary.rows} <= of_two
         assert "macro-F1" not in [column.name for column in binary.columns]
 
 
