@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from bench import finish, options, table
 from ecgtune.databases import find_database
 from ecgtune.explain import METHODS, beat_subject_of, explain
-from ecgtune.explain.methods import captum_attr
+from ecgtune.explain.methods import captum_part
 from ecgtune.explain.subject import Reading
 from ecgtune.explain.subject_sequence import SequenceSubject
 from ecgtune.readers import read_record
@@ -60,7 +60,7 @@ def whole_sequences(subject: SequenceSubject, reading: Reading, rows: np.ndarray
     beats, rhythms = torch.from_numpy(reading.signal[around]), torch.from_numpy(reading.rhythm[around])
     leads = subject.preprocessing.leads
     for one in range(len(rows)):
-        captum_attr().IntegratedGradients(WholeSequence(subject.network)).attribute(
+        captum_part("attr").IntegratedGradients(WholeSequence(subject.network)).attribute(
             (beats[one : one + 1, reach, :leads], rhythms[one : one + 1, reach]),
             target=0,
             additional_forward_args=(beats[one : one + 1], rhythms[one : one + 1]),

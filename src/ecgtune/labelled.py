@@ -37,8 +37,7 @@ class Labelled:
         The recording; its samples are read on demand.
     annotations
         The beats: native sample numbers, symbols ``N S V F Q``, probabilities float32 [n, 5] in the order of
-        `ecgtune.labels.CLASSES`. Beats that `ecgtune.rejection`
-        called Q have a note in ``aux``.
+        `ecgtune.labels.CLASSES`. Beats that `ecgtune.rejection` called Q have a note in ``aux``.
     leads
         Names of the leads that the model used.
     model

@@ -1,4 +1,4 @@
-"""What docs/explain.md shows works."""
+"""What the pages on explanations and on trust show works."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 from ecgtune.explain import METHODS
 from ecgtune.explain.baselines import BASELINES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "explain.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("one_thread", "data")
@@ -26,13 +27,18 @@ def test_every_method_and_baseline_has_a_row() -> None:
     assert sorted(rows) == sorted([*METHODS, *BASELINES])
 
 
-def test_options_of_the_examples_exist() -> None:
+@pytest.mark.parametrize("name", ["explain", "explain-report", "confidence", "robustness"])
+def test_options_of_the_examples_exist(name: str) -> None:
     from typer.main import get_command
 
     from ecgtune.cli import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    for line in re.findall(r"^ +ecgtune (.*)$", PAGE, re.MULTILINE):
-        name, *words = line.partition("#")[0].split()
-        known = {option for p in commands[name].params for option in p.opts}
+    examples = re.findall(
+        r"^ +ecgtune (.*)$", (DOCS / f"{name}.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert examples
+    for line in examples:
+        command, *words = line.partition("#")[0].split()
+        known = {option for p in commands[command].params for option in p.opts}
         assert {word for word in words if word.startswith("--")} <= known, line

@@ -88,8 +88,9 @@ def test_commands_have_no_path_of_a_machine(studied: Studied, tmp_path: Path) ->
 
 
 def test_results_are_named_after_their_folder_or_their_model(studied: Studied) -> None:
-    assert result_name(Path("results/robustness-default"), "robustness", studied) == "robustness-default"
-    assert result_name(Path("My Results"), "confidence", studied) == "confidence-tiny-0"
+    name = studied.subject.name
+    assert result_name(Path("results/robustness-default"), "robustness", name) == "robustness-default"
+    assert result_name(Path("My Results"), "confidence", name) == "confidence-tiny-0"
 
 
 def test_models_that_do_not_label_beats_by_class_are_refused(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ecgtune.cli.shared import Json, app, print_json, progress
+from ecgtune.cli.shared import Json, app, named_records, print_json, progress
 from ecgtune.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def explain(
     try:
         import torch
 
-        from ecgtune.explain import subject_of
-        from ecgtune.explain.subject_images import ImageSubject
+        from ecgtune.explain.load import labels_beats, subject_of
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "train", "ecgtune explain") from error
 
@@ -83,22 +82,21 @@ def explain(
         torch.set_num_threads(threads)
     subject = subject_of(model)
     how: dict[str, Any] = {"method": method, "baseline": baseline}
-    if isinstance(subject, ImageSubject):
+    if not labels_beats(subject):
         given = {"--beat": beat, "--class": label, "--reference": reference, "--lead": lead}
         if strange := [option for option, value in given.items() if value]:
             raise typer.BadParameter(f"a model of images takes no {strange[0]}; give an image and no more")
-        _explain_image(subject, Path(recording), target, out, as_json, how)
+        _explain_image(cast("ImageSubject", subject), Path(recording), target, out, as_json, how)
         return
     if (beat is None) == (label is None):
         raise typer.BadParameter("give --beat TIME or --class LABEL")
     from ecgtune.explain.explained import explain_record, to_plain
-    from ecgtune.explain.load import beat_subject_of
     from ecgtune.readers import read_record
     from ecgtune.training.personal_labels import read_labels
 
     record = read_record(recording, fs=fs, units=units)
     found = explain_record(
-        beat_subject_of(model),
+        subject,
         record,
         at=[_seconds(time) for time in beat or ()],
         label=label,
@@ -144,6 +142,8 @@ def _draw(found: "Explained", out: Path) -> None:
     classes, shares = found.subject.classes, found.shares()
     for i, time in enumerate(found.examples.time.tolist()):
         where = "  ".join(f"{name} {100 * float(share[i]):.0f} %" for name, share in shares.items())
+        if not found.attribution.values[i].any():
+            where = "nothing attributed"
         typer.echo(f"{time:10.3f} s  {classes[int(found.predicted[i])]}  {where}")
     typer.echo(f"{len(found)} picture{'s' * (len(found) != 1)} and {page}")
 
@@ -244,14 +244,11 @@ def explain_report(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    names = None if records is None else [part.strip() for part in records.split(",") if part.strip()]
-    if names == []:
-        raise typer.BadParameter("--records: give names by comma, or leave it out")
     result = write_report(
         model,
         out,
         data=data,
-        records=names,
+        records=named_records(records),
         quick=quick,
         seed=seed,
         tell=lambda line: typer.echo(line, err=True),

@@ -80,6 +80,20 @@ def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=1, default=str))
 
 
+def by_comma(text: str) -> list[str]:
+    """Parts of an option that takes several, without empty ones."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def named_records(text: str | None) -> list[str] | None:
+    """Names of ``--records``; None where it was not given."""
+    if text is None:
+        return None
+    if not (names := by_comma(text)):
+        raise typer.BadParameter("--records: give names by comma, or leave it out")
+    return names
+
+
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
     """Draw a progress bar on stderr, on a terminal only; the function given advances it."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecgtune.cli.shared import Json, app
+from ecgtune.cli.shared import Json, app, by_comma
 from ecgtune.errors import MissingExtraError
 
 _TAKES = {
@@ -103,7 +103,7 @@ def _options(system: str, run: Callable[..., Any], given: Mapping[str, str]) -> 
         if _TAKES[option] not in taken:
             has = ", ".join(name for name, parameter in _TAKES.items() if parameter in taken)
             raise typer.BadParameter(f"{system} takes no {option}; it has {has}")
-        options[_TAKES[option]] = _listed(text)
+        options[_TAKES[option]] = by_comma(text)
         if not options[_TAKES[option]]:
             raise typer.BadParameter(f"{option}: give something, or leave it out for all")
     if "seeds" in options:
@@ -112,7 +112,3 @@ def _options(system: str, run: Callable[..., Any], given: Mapping[str, str]) -> 
         except ValueError as error:
             raise typer.BadParameter(f"--seeds {given['--seeds']}: give whole numbers by comma") from error
     return options
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ecgtune.cli.shared import Json, app
+from ecgtune.cli.shared import Json, app, named_records
 from ecgtune.errors import MissingExtraError
 
 Model = Annotated[
@@ -50,7 +50,7 @@ def robustness(
         model,
         out,
         data=data,
-        records=_listed(records),
+        records=named_records(records),
         quick=quick,
         jobs=jobs,
         seed=seed,
@@ -87,18 +87,9 @@ def confidence(
         model,
         out,
         data=data,
-        records=_listed(records),
+        records=named_records(records),
         seed=seed,
         tell=lambda line: typer.echo(line, err=True),
     )
     typer.echo(result.to_json() if as_json else plain_tables(result), nl=not as_json)
     typer.echo(f"all of it: {out}", err=as_json)
-
-
-def _listed(records: str | None) -> list[str] | None:
-    if records is None:
-        return None
-    names = [part.strip() for part in records.split(",") if part.strip()]
-    if not names:
-        raise typer.BadParameter("--records: give names by comma, or leave it out for the model's test side")
-    return names

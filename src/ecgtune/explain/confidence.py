@@ -86,7 +86,7 @@ def measure_confidence(
     figures, tables = figures_of(said, seed)
     options = {"data": data * (data != "mitdb"), "records": records, "seed": seed}
     result = Result(
-        name=result_name(out, "confidence", studied),
+        name=result_name(out, "confidence", studied.subject.name),
         title=f"Confidence of {studied.subject.name}",
         created=now().date(),
         command=command_of("confidence", str(model), options, out),

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from ecgtune.evaluation.calibration import BINS, Reliability, reliability
 from ecgtune.evaluation.results import Result
 from ecgtune.evaluation.risk_coverage import LIMITS, risk_coverage
-from ecgtune.explain.confidence_measure import Floats, Said
-from ecgtune.explain.confidence_result import AFTER, BEFORE, limit_row
+from ecgtune.explain.confidence_measure import Said
+from ecgtune.explain.confidence_result import AFTER, BEFORE, WAY_NAMES, limit_row, ways_of
 from ecgtune.labels import CLASSES
-from ecgtune.systems.beat_figures import CLASS_COLOURS, MAIN, OTHER, save_figures
+from ecgtune.systems.beat_figures import CLASS_COLOURS, MAIN, OTHER, plain_axis, save_figures
 
 _COLOURS = {BEFORE: OTHER, AFTER: MAIN}
 _GREY = "#777777"
@@ -31,11 +31,6 @@ def draw_figures(said: Said, result: Result, folder: Path) -> list[Path]:
     return save_figures(figures, folder)
 
 
-def ways_of(said: Said) -> dict[str, Floats]:
-    """Probabilities before and, where there is a temperature, after it."""
-    return {BEFORE: said.before} if said.after is None else {BEFORE: said.before, AFTER: said.after}
-
-
 def reliability_figure(said: Said, result: Result) -> Figure:
     """Frequency of right labels by confidence, and how many beats are how sure."""
     ways = ways_of(said)
@@ -47,11 +42,12 @@ def reliability_figure(said: Said, result: Result) -> Figure:
         error = result.figures[way]["ECE"]
         between = "" if error.low is None else f" ({error.low:.3f} to {error.high:.3f})"
         temperature = result.figures[way]["temperature"].value
-        upper.set_title(f"{way}, temperature {temperature:.3g}: ECE {error.value:.3f}{between}", fontsize=9)
+        warm = f" ({temperature:.3g})" if way == AFTER else ""
+        upper.set_title(f"{WAY_NAMES[way]}{warm}: ECE {error.value:.3f}{between}", fontsize=9)
         width = 1 / BINS
         lower.bar(curve.edges[:-1] + width / 2, curve.count, width=0.9 * width, color=_COLOURS[way])
         lower.set(yscale="log", xlabel="confidence (largest probability)", xlim=(0, 1))
-        _plain(lower)
+        plain_axis(lower)
     axes[0, 0].set_ylabel("share of labels that are right")
     axes[1, 0].set_ylabel("beats")
     return figure
@@ -63,7 +59,7 @@ def classes_figure(said: Said) -> Figure:
     axes = figure.subplots(1, len(CLASSES), sharey=True)
     for index, (axis, name) in enumerate(zip(axes, CLASSES, strict=True)):
         for way, probability in ways_of(said).items():
-            _curve(axis, reliability(probability, said.true, of_class=index), _COLOURS[way], way)
+            _curve(axis, reliability(probability, said.true, of_class=index), _COLOURS[way], WAY_NAMES[way])
         axis.set_title(f"{name} ({int((said.true == index).sum()):,} beats)", fontsize=9)
         axis.set_xlabel("probability of the class", fontsize=8)
     axes[0].set_ylabel("share of beats that have it")
@@ -77,17 +73,14 @@ def risk_figure(said: Said, result: Result) -> Figure:
     left, right = figure.subplots(1, 2)
     for way, probability in ways_of(said).items():
         curve = risk_coverage(probability.max(axis=1), said.wrong)
-        left.plot(
-            curve.coverage, curve.risk, color=_COLOURS[way], linewidth=1.5, label=f"{way}: {curve.area:.4f}"
-        )
+        label = f"{WAY_NAMES[way]}: {curve.area:.4f}"
+        left.plot(curve.coverage, curve.risk, color=_COLOURS[way], linewidth=1.5, label=label)
     oracle = risk_coverage(-said.wrong.astype(np.float64), said.wrong)
     share = np.linspace(1e-3, 1, 500)
     risk = float(oracle.risk[-1])
-    left.plot(
-        share, np.maximum(0, 1 - (1 - risk) / share), "--", color="#777777", linewidth=1, label="oracle"
-    )
-    left.axhline(risk, color="#777777", linewidth=0.8, linestyle=":")
-    left.text(0.5, risk, "by chance", fontsize=7, va="bottom", color="#777777")
+    left.plot(share, np.maximum(0, 1 - (1 - risk) / share), "--", color=_GREY, linewidth=1, label="oracle")
+    left.axhline(risk, color=_GREY, linewidth=0.8, linestyle=":")
+    left.text(0.5, risk, "by chance", fontsize=7, va="bottom", color=_GREY)
     left.set(xlabel="coverage", ylabel="risk: share of wrong labels", xlim=(0, 1))
     left.set_ylim(bottom=0)
     left.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8)
@@ -103,12 +96,12 @@ def risk_figure(said: Said, result: Result) -> Figure:
         # Limits that hardly anything is below lie too close for a number each.
         if at < free:
             right.text(at, 1.03, f"{limit:g}", fontsize=6.5, ha="center", va="bottom", color=_GREY)
-            free = at - 0.03
+            free = at - 0.05
     right.set(xlabel="coverage (grey: smallest confidence)", ylabel="F1 of the beats that are left")
     right.set(xlim=(min(coverage) - 0.02, 1.01), ylim=(0, 1.02))
     right.legend(frameon=False, fontsize=8, loc="lower left")
     for axis in (left, right):
-        _plain(axis)
+        plain_axis(axis)
     return figure
 
 
@@ -125,12 +118,4 @@ def _curve(axis: Axes, curve: Reliability, colour: str, label: str) -> None:
         label=label,
     )
     axis.set(xlim=(0, 1), ylim=(0, 1.02))
-    _plain(axis)
-
-
-def _plain(axis: Axes) -> None:
-    axis.grid(linewidth=0.4, color="#eeeeee")
-    axis.set_axisbelow(True)
-    axis.tick_params(labelsize=8)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
+    plain_axis(axis)

@@ -24,6 +24,9 @@ Figures = dict[str, dict[str, Figure]]
 
 BEFORE, AFTER, WITHOUT_232 = "before", "after", "without record 232"
 
+WAY_NAMES = {BEFORE: "as the network says", AFTER: "divided by the temperature"}
+"""What tables and figures call probabilities before and after the temperature."""
+
 DOMINANT = "mitdb/232"
 """Holds 75 % of DS2's S beats, most of which every model misses."""
 
@@ -32,6 +35,11 @@ SELECTIVE = (
     *("coverage", "V kept", "S kept", "accuracy", "macro-F1", "V F1", "S F1"),
     "macro-F1, Q counted",
 )
+
+
+def ways_of(said: Said) -> dict[str, Floats]:
+    """Probabilities before and, where there is a temperature, after it."""
+    return {BEFORE: said.before} if said.after is None else {BEFORE: said.before, AFTER: said.after}
 
 
 def figures_of(said: Said, seed: int) -> tuple[Figures, dict[str, Table]]:
@@ -44,9 +52,9 @@ def figures_of(said: Said, seed: int) -> tuple[Figures, dict[str, Table]]:
     seed
         Of the bootstrap.
     """
-    ways = {BEFORE: said.before} if said.after is None else {BEFORE: said.before, AFTER: said.after}
+    ways = ways_of(said)
     figures: Figures = {}
-    names = {BEFORE: "as the network says", AFTER: "divided by the temperature"}
+    names = dict(WAY_NAMES)
     for way, probability in ways.items():
         temperature = 1.0 if way == BEFORE else float(np.mean(np.unique(said.temperature)))
         figures[way] = _calibration(said, probability, np.ones(len(said.true), np.bool_), temperature, seed)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ecgtune.explain.draw_paper import QUIET, corner, draw_paper, inches, label_axis, set_height
 from ecgtune.explain.explained import Explained
+from ecgtune.explain.methods import METHOD_NAMES
 from ecgtune.explain.regions import regions
 from ecgtune.report.style import COLOURS
 from ecgtune.report.svg import clock
@@ -26,12 +27,6 @@ FOR, AGAINST, TRACE = "#c84e00", "#0072b2", "#14181d"
 """Colours of what speaks for the class and against it (after Okabe and Ito), and of the trace."""
 
 SHADES = LinearSegmentedColormap.from_list("attribution", [AGAINST, "#9cc7e0", "#fff9f8", "#f2b48c", FOR])
-
-METHOD_NAMES = {
-    "integrated-gradients": "Integrated Gradients",
-    "grad-cam": "Grad-CAM",
-    "occlusion": "Occlusion",
-}
 
 _DASHES = (0, (4, 2))
 
@@ -328,11 +323,22 @@ def _legend(figure: Figure, found: Explained, i: int) -> None:
         handlelength=1.3,
         handletextpad=0.5,
     )
-    shares = ", ".join(f"{name} {100 * float(share[i]):.0f} %" for name, share in found.shares().items())
-    said = f"Of the leads' attribution: {shares}."
+    below = [shares_text(found, i)]
     if attribution.method != "grad-cam":
-        said += f"   {_sums(found, i)}"
-    figure.text(_LEFT, 0.028, said, color="#3e4a56", fontsize=9.5, va="center")
+        below.append(_sums(found, i))
+    for line, said in enumerate(below):
+        figure.text(_LEFT, 0.042 - 0.026 * line, said, color="#3e4a56", fontsize=9.5, va="center")
+
+
+def shares_text(found: Explained, i: int) -> str:
+    """Say how much of the leads' attribution lies in each region, or that there is none."""
+    if not found.attribution.values[i].any():
+        target = found.subject.classes[int(found.attribution.target[i])]
+        return (
+            f"{METHOD_NAMES[found.attribution.method]} finds nothing in this window that speaks for {target}."
+        )
+    shares = ", ".join(f"{name} {100 * float(share[i]):.0f} %" for name, share in found.shares().items())
+    return f"Of the leads' attribution: {shares}."
 
 
 def _sums(found: Explained, i: int) -> str:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ecgtune.explain.attribution import Attribution
-from ecgtune.explain.draw import METHOD_NAMES, SHADES, TRACE
+from ecgtune.explain.draw import SHADES, TRACE
 from ecgtune.explain.draw_paper import QUIET
+from ecgtune.explain.methods import METHOD_NAMES
 
 _SMOOTH = 1.5
 """Pixels over which the attribution is smoothed for the eye; numbers are as they are."""

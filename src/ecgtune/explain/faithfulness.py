@@ -7,14 +7,13 @@ taken away decides much, so all of it is repeated with several fillings.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ecgtune.errors import MissingExtraError
+from ecgtune.explain.methods import captum_part
 from ecgtune.explain.subject import Examples, Subject, context_of, inputs_of
 
 Floats = NDArray[np.float32]
@@ -187,7 +186,7 @@ def infidelity(
             return piece.to(inputs.dtype), torch.where(piece, baselines.expand_as(inputs), inputs)
 
         with torch.inference_mode():
-            found: Tensor = captum_metrics().infidelity(
+            found: Tensor = captum_part("metrics").infidelity(
                 predict,
                 replace_piece,
                 x,
@@ -220,18 +219,3 @@ def _pieces(shape: torch.Size, generator: torch.Generator) -> Tensor:
     at = torch.arange(samples)
     inside = (at >= begin) & (at < begin + length)
     return inside.unsqueeze(1) & (torch.arange(leads) == lead).unsqueeze(2)
-
-
-def captum_metrics() -> Any:
-    """Import captum's metrics.
-
-    Raises
-    ------
-    MissingExtraError
-        Where captum is not installed.
-    """
-    try:
-        import captum.metrics
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(str(error.name), "train", "testing explanations") from error
-    return captum.metrics

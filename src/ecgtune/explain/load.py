@@ -1,12 +1,14 @@
 """Subjects from model folders of every kind."""
 
 from pathlib import Path
+from typing import TypeGuard
 
 from ecgtune.errors import ModelError
 from ecgtune.explain.subject import BeatSubject, Subject
 from ecgtune.explain.subject_sequence import SequenceSubject
 from ecgtune.explain.subject_windows import WindowSubject
-from ecgtune.model import CARD, WEIGHTS, kind_of, list_models, load_model
+from ecgtune.model import WEIGHTS, kind_of, list_models, load_model
+from ecgtune.training.weights_folder import model_in
 
 
 def subject_of(model: str | Path = "default") -> Subject:
@@ -40,8 +42,7 @@ def subject_of(model: str | Path = "default") -> Subject:
             return ImageSubject(
                 image_model.card["network"], image_model.network, image_model.classes, image_model.input
             )
-        if not (folder / CARD).is_file() and (folder / "model" / CARD).is_file():
-            model = folder / "model"
+        model = model_in(folder)
     return _of_sequences(model)
 
 
@@ -54,9 +55,14 @@ def beat_subject_of(model: str | Path = "default") -> BeatSubject:
         As of `subject_of`, and where the model labels images.
     """
     subject = subject_of(model)
-    if not isinstance(subject, SequenceSubject | WindowSubject):
+    if not labels_beats(subject):
         raise ModelError(f"{model}: this model labels images, not beats of recordings; take another model")
     return subject
+
+
+def labels_beats(subject: Subject) -> TypeGuard[BeatSubject]:
+    """Whether a subject labels beats of recordings; others label images."""
+    return isinstance(subject, SequenceSubject | WindowSubject)
 
 
 def _of_sequences(model: str | Path) -> SequenceSubject:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def _together(values: int) -> int:
 
 def _integrated_gradients(subject: Subject, piece: Piece, steps: int) -> Found:
     """Sundararajan et al. 2017 (arXiv:1703.01365), by Gauss and Legendre's nodes."""
-    method = captum_attr().IntegratedGradients(subject.module)
+    method = captum_part("attr").IntegratedGradients(subject.module)
     count = len(piece.target)
     together = max(count, _together(piece.inputs[0][0].numel()))
     parts, delta = method.attribute(
@@ -103,7 +104,7 @@ def _grad_cam(subject: Subject, piece: Piece, steps: int) -> Found:
         raise ModelError(
             f"{subject.name}: its network has no convolution, which grad-cam needs; take integrated-gradients"
         )
-    attr = captum_attr()
+    attr = captum_part("attr")
     weights = attr.LayerGradCam(subject.module, layer).attribute(
         piece.inputs,
         target=piece.target,
@@ -124,7 +125,7 @@ def _occlusion(subject: Subject, piece: Piece, steps: int) -> Found:
     window, stride = subject.occluded
     windows, strides = ((window, (1,)), (stride, (1,))) if len(piece.inputs) > 1 else ((window,), (stride,))
     parts = (
-        captum_attr()
+        captum_part("attr")
         .Occlusion(subject.module)
         .attribute(
             piece.inputs,
@@ -145,8 +146,8 @@ def _plain(parts: tuple[Tensor, ...]) -> tuple[Floats, Floats | None]:
     return values[0], values[1] if len(values) > 1 else None
 
 
-def captum_attr() -> Any:
-    """Import captum's methods.
+def captum_part(name: str) -> Any:
+    """Import a part of captum: ``"attr"``, its methods, or ``"metrics"``.
 
     Raises
     ------
@@ -154,10 +155,9 @@ def captum_attr() -> Any:
         Where captum is not installed.
     """
     try:
-        import captum.attr
+        return import_module(f"captum.{name}")
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "train", "explaining a model") from error
-    return captum.attr
 
 
 @dataclass(frozen=True)
@@ -176,4 +176,11 @@ METHODS: dict[str, Method] = {
 }
 """Every method."""
 
-__all__ = ["METHODS", "Asked", "Found", "Method", "attribute", "captum_attr"]
+METHOD_NAMES = {
+    "integrated-gradients": "Integrated Gradients",
+    "grad-cam": "Grad-CAM",
+    "occlusion": "Occlusion",
+}
+"""What tables and pictures call them."""
+
+__all__ = ["METHODS", "METHOD_NAMES", "Asked", "Found", "Method", "attribute", "captum_part"]

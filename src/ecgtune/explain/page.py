@@ -32,6 +32,8 @@ _EXTRA = """
 figure.beat{margin:16px 0 0}
 figure.beat img{width:100%;height:auto;display:block;background:#fff}
 figure.beat img{border:1px solid #dde3ea;border-radius:8px}
+section>img{width:100%;height:auto;display:block}
+section .scroll{margin-bottom:14px}
 td.for{color:#c84e00}td.against{color:#0072b2}
 """
 
@@ -88,8 +90,18 @@ def render_image_page(name: str, method: str, pictures: Mapping[str, bytes]) -> 
     return page_of("Explained images", body)
 
 
-def page_of(title: str, body: Sequence[str]) -> str:
-    """Put a page of parts together that loads nothing: pictures are inside it."""
+def page_of(title: str, body: Sequence[str], footer: str = "") -> str:
+    """Put a page of parts together that loads nothing: pictures are inside it.
+
+    Parameters
+    ----------
+    title
+        Plain text.
+    body
+        HTML of the parts.
+    footer
+        Plain text before the version and the disclaimer.
+    """
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
@@ -98,7 +110,8 @@ def page_of(title: str, body: Sequence[str]) -> str:
         "img-src data:; style-src 'unsafe-inline'\"/>"
         f"<title>{escape(title)}</title><style>{STYLE}{_EXTRA}</style></head>\n<body><main>"
         + "\n".join(body)
-        + f"<footer><p>ecgtune {__version__}. {DISCLAIMER}</p></footer></main></body></html>\n"
+        + f"<footer>{f'<p>{escape(footer)}</p>' * bool(footer)}<p>ecgtune {__version__}. {DISCLAIMER}</p>"
+        "</footer></main></body></html>\n"
     )
 
 

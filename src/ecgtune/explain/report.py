@@ -1,6 +1,5 @@
 """``ecgtune explain-report``: whether a model's explanations can be trusted."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from ecgtune.explain.report_plan import FULL, QUICK, Clock, Plan
 from ecgtune.explain.report_result import Measured, result_of
 from ecgtune.explain.report_sanity import measure_sanity
 from ecgtune.explain.report_verdicts import verdicts_of
+from ecgtune.explain.study import command_of, result_name
 from ecgtune.explain.subject import BeatSubject
 from ecgtune.files import make_folder, write_whole
 from ecgtune.training.tables import RecordKey
@@ -84,10 +84,11 @@ def write_report(
     OutputError
         Where the folder cannot be written.
     """
+    options = {"data": data * (data != "mitdb"), "records": records, "quick": quick, "seed": seed}
     return report_on(
         beat_subject_of(model),
         out,
-        command=_command(model, out, data, records, quick, seed),
+        command=command_of("explain-report", str(model), options, out),
         data=data,
         records=records,
         plan=plan or (QUICK if quick else FULL),
@@ -147,7 +148,7 @@ def report_on(
     )
     with clock.part("figures"):
         picture = draw_page(measured)
-    result = result_of(measured, _name(out, subject), command, seed)
+    result = result_of(measured, result_name(out, "explain", subject.name), command, seed)
     write_whole(out / FIGURES, picture)
     write_whole(out / PAGE, render_page(result, picture))
     save_result(result, out / FILE)
@@ -210,25 +211,3 @@ def _whose(subject: BeatSubject, drawn: Drawn) -> str:
 
 def _names(keys: Sequence[RecordKey]) -> str:
     return ", ".join("/".join(key) for key in keys)
-
-
-def _name(out: Path, subject: BeatSubject) -> str:
-    """Name of the result: its folder's, as the result store wants it, or one made of the model's."""
-    if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", out.name):
-        return out.name
-    return f"explain-{'-'.join(re.findall('[a-z0-9]+', subject.name.lower()))}"
-
-
-def _command(
-    model: str | Path, out: Path, data: str, records: Sequence[str] | None, quick: bool, seed: int
-) -> str:
-    """Command line that measures the same again, without paths of a machine."""
-    named = f" --records {','.join(records)}" if records is not None else ""
-    options = (
-        f"{f' --data {data}' * (data != 'mitdb')}{named}{' --quick' * quick}{f' --seed {seed}' * (seed != 0)}"
-    )
-    return f"ecgtune explain-report {_shown(Path(model))}{options} --out {_shown(out)}"
-
-
-def _shown(path: Path) -> str:
-    return path.name if path.is_absolute() else path.as_posix()

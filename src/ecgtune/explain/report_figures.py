@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from ecgtune.evaluation.bootstrap import Interval
@@ -48,7 +49,7 @@ def draw_page(measured: Measured) -> bytes:
         "axes.titlesize": 9.5,
     }
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=PAGE_INCHES, layout="constrained")
+        figure = Figure(figsize=PAGE_INCHES, layout=ConstrainedLayoutEngine(h_pad=0.1))
         axes = figure.subplots(4, 3)
         for column, filling in enumerate(faith.fillings[:3]):
             _curves(axes[0, column], faith, faith.deletion, filling, f"deletion, filling {filling}")
@@ -181,7 +182,7 @@ def _cascade(axis: Axes, sanity: Sanity) -> None:
     )
     axis.plot([], [], "-", color="#555555", label="contributions")
     axis.plot([], [], "--", color="#555555", label="their sizes")
-    axis.legend(frameon=False, fontsize=7, loc="best")
+    axis.legend(frameon=False, fontsize=7, loc="best", title="colours as above", title_fontsize=7)
 
 
 def _agreement(axis: Axes, faith: Faith) -> None:

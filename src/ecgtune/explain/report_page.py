@@ -5,9 +5,7 @@ from html import escape
 
 from ecgtune.evaluation.result_tables import markdown, provenance
 from ecgtune.evaluation.results import Result
-from ecgtune.report.style import STYLE
-
-_OWN_STYLE = "img{width:100%;height:auto;display:block}.scroll{margin-bottom:14px}"
+from ecgtune.explain.page import page_of
 
 
 def render_page(result: Result, picture: bytes) -> str:
@@ -29,20 +27,15 @@ def render_page(result: Result, picture: bytes) -> str:
     tables = "".join(_table(markdown(result, name, source=False)) for name in result.tables)
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     image = b64encode(picture).decode()
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        # The browser itself then guarantees that the page loads nothing.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\"/>"
-        f"<title>{escape(result.title)}</title><style>{STYLE}{_OWN_STYLE}</style></head>\n<body><main>"
+    body = [
         f'<header><div class="alert"><strong>{escape(verdict)}</strong></div>'
-        f"<h1>{escape(result.title)}</h1></header>"
-        f"<section><h2>Why, and how it was measured</h2><ul>{listed}</ul></section>"
+        f"<h1>{escape(result.title)}</h1></header>",
+        f"<section><h2>Why, and how it was measured</h2><ul>{listed}</ul></section>",
         f'<section><h2>Figures</h2><img alt="{escape(result.title)}" src="data:image/png;base64,{image}"/>'
-        f"</section><section><h2>Tables</h2>{tables}</section>"
-        f"<footer>{escape(provenance(result)).replace('`', '')}</footer></main></body></html>\n"
-    )
+        "</section>",
+        f"<section><h2>Tables</h2>{tables}</section>",
+    ]
+    return page_of(result.title, body, provenance(result).replace("`", ""))
 
 
 def _table(text: str) -> str:

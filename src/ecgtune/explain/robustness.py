@@ -99,7 +99,7 @@ def measure_robustness(
     figures, tables = figures_of(ordered, plan, seed)
     options = {"data": data * (data != "mitdb"), "records": records, "quick": quick, "seed": seed}
     result = Result(
-        name=result_name(out, "robustness", studied),
+        name=result_name(out, "robustness", studied.subject.name),
         title=f"{studied.subject.name} under noise and lead loss",
         created=now().date(),
         command=command_of("robustness", studied.model, {**options, "jobs": jobs}, out),

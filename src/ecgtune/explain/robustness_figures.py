@@ -1,8 +1,10 @@
 """Curves of a robustness study: what is left at each signal-to-noise ratio, and under lead loss."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -10,7 +12,7 @@ from ecgtune.evaluation.results import Figure as Value
 from ecgtune.evaluation.results import Result
 from ecgtune.explain.robustness_plan import CLEAN, LOSSES, NOISES, Plan, column
 from ecgtune.explain.robustness_result import OTHER_BEAT, correlation_name
-from ecgtune.systems.beat_figures import SHADES, save_figures
+from ecgtune.systems.beat_figures import SHADES, plain_axis, save_figures
 
 _INKS = ("#1b6ca8", "#c8553d", "#5a9367", "#a9b83d", "#7b5aa6", "#d98cb3", "#444444")
 COLOURS = dict(zip(NOISES, _INKS, strict=True))
@@ -32,11 +34,11 @@ def panels_of(plan: Plan) -> dict[str, str]:
     return {
         "QRS Se": "beats found (Se)",
         "QRS +P": "found beats that are beats (+P)",
-        "macro-F1": "macro-F1 (N, S, V), detected",
-        "V F1": "F1 of V, detected",
-        "S F1": "F1 of S, detected",
-        "macro-F1 (reference)": "macro-F1 (N, S, V), reference",
-        "labels kept": "labels kept, reference",
+        "macro-F1": "macro-F1 (N, S, V), detected positions",
+        "V F1": "F1 of V, detected positions",
+        "S F1": "F1 of S, detected positions",
+        "macro-F1 (reference)": "macro-F1 (N, S, V), reference positions",
+        "labels kept": "labels kept, reference positions",
         **{correlation_name(method): correlation_name(method) for method in plan.methods},
     }
 
@@ -58,20 +60,20 @@ def curves(result: Result, plan: Plan) -> Figure:
         if floor is not None and floor.value is not None:
             axis.axhline(floor.value, color="#777777", linewidth=0.9, linestyle=":")
             across = axis.get_yaxis_transform()
-            axis.text(
-                0.01, floor.value, OTHER_BEAT, transform=across, va="bottom", fontsize=7, color="#777777"
-            )
+            # On the right, where strong noise has spread the curves.
+            place = {"transform": across, "ha": "right", "va": "bottom"}
+            axis.text(0.99, floor.value, OTHER_BEAT, fontsize=7, color="#777777", **place)
         labels = [CLEAN, *(f"{snr:g}" for snr in plan.snrs)]
         axis.set_xticks(at, labels)
         axis.set_title(title, fontsize=9)
         axis.set_ylim(min(-0.02, axis.dataLim.y0 - 0.02), 1.02)
-        _plain(axis)
+        plain_axis(axis)
     for axis in axes[len(named) :]:
         axis.set_visible(False)
     for axis in axes[max(0, len(named) - columns) : len(named)]:
         axis.set_xlabel("SNR, dB", fontsize=8)
     handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, frameon=False, fontsize=8, ncols=4, loc="outside lower center")
+    _legend(figure, handles, names, 4, "noise; bands: 95 % intervals")
     return figure
 
 
@@ -92,9 +94,15 @@ def losses(result: Result, plan: Plan) -> Figure:
     axis.set_yticks(np.arange(len(named)), list(named.values()))
     axis.set_ylim(len(named) - 0.5, -0.5)
     axis.set_xlim(min(0.0, axis.get_xlim()[0]), 1.02)
-    _plain(axis)
-    figure.legend(frameon=False, fontsize=8, ncols=3, loc="outside lower center")
+    plain_axis(axis)
+    axis.set_xlabel("share, F1 or correlation, as named on the left", fontsize=8)
+    _legend(figure, *axis.get_legend_handles_labels(), 3, "leads; lines: 95 % intervals")
     return figure
+
+
+def _legend(figure: Figure, handles: list[Artist], names: list[str], columns: int, title: str) -> None:
+    options: dict[str, Any] = {"frameon": False, "fontsize": 8, "title_fontsize": 8}
+    figure.legend(handles, names, ncols=columns, title=title, loc="outside lower center", **options)
 
 
 def _line(axis: Axes, at: np.ndarray, values: list[Value], colour: str, label: str) -> None:
@@ -106,11 +114,3 @@ def _line(axis: Axes, at: np.ndarray, values: list[Value], colour: str, label: s
 
 def _values(values: list[Value]) -> list[float]:
     return [np.nan if each.value is None else float(each.value) for each in values]
-
-
-def _plain(axis: Axes) -> None:
-    axis.grid(linewidth=0.4, color="#dddddd")
-    axis.set_axisbelow(True)
-    axis.tick_params(labelsize=8)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)

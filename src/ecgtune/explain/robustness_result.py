@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ecgtune.evaluation.bootstrap import Metric, bootstrap, of_class
 from ecgtune.evaluation.metrics import HEADLINE_CLASSES, f1, macro_f1, predictivity, sensitivity
 from ecgtune.evaluation.results import Figure, Table
+from ecgtune.explain.methods import METHOD_NAMES
 from ecgtune.explain.robustness_measure import Found, Measured
 from ecgtune.explain.robustness_plan import CLEAN, LOSSES, NOISES, Condition, Plan, column
 from ecgtune.labels import CLASSES
@@ -18,13 +19,6 @@ Counts = NDArray[np.float64]
 
 OTHER_BEAT = "another beat"
 """Row of how much the attributions of two clean beats of one recording and class have in common."""
-
-METHOD_NAMES = {
-    "integrated-gradients": "Integrated Gradients",
-    "grad-cam": "Grad-CAM",
-    "occlusion": "occlusion",
-}
-"""What tables call the methods of attribution."""
 
 _BEATS = len(CLASSES)
 

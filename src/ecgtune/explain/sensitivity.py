@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgtune.explain.attribution import explain
-from ecgtune.explain.faithfulness import captum_metrics
+from ecgtune.explain.methods import captum_part
 from ecgtune.explain.subject import Examples, Subject
 
 Figures = NDArray[np.float64]
@@ -78,7 +78,7 @@ def sensitivity(
         norms.append(np.linalg.norm(found.values.reshape(len(found.values), -1), axis=1))
         return (torch.from_numpy(found.values),)
 
-    found: Tensor = captum_metrics().sensitivity_max(
+    found: Tensor = captum_part("metrics").sensitivity_max(
         explanation,
         torch.from_numpy(np.ascontiguousarray(examples.signal)),
         perturb_func=noisy,

@@ -134,11 +134,11 @@ def scorings_of(studied: Studied, data: str, index: Index, path: Path) -> tuple[
     return (*earlier, Scoring(now().isoformat(), protocol, split_hash, studied.hash))
 
 
-def result_name(out: Path, kind: str, studied: Studied) -> str:
-    """Name of a result: its folder's, as the result store wants it, or one made of kind and model."""
+def result_name(out: Path, kind: str, model: str) -> str:
+    """Name of a result: its folder's, as the result store wants it, or one made of kind and model's name."""
     if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", out.name):
         return out.name
-    return f"{kind}-{'-'.join(re.findall('[a-z0-9]+', studied.subject.name.lower()))}"
+    return f"{kind}-{'-'.join(re.findall('[a-z0-9]+', model.lower()))}"
 
 
 def command_of(kind: str, model: str, options: Mapping[str, object], out: Path) -> str:

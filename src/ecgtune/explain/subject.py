@@ -238,6 +238,25 @@ class Subject(Protocol):
         """Return the same subject with another network of the same kind: with random weights, for example."""
 
 
+class SignalAlone(nn.Module):
+    """A network that takes the signal and nothing else, called as every subject's module is.
+
+    Parameters
+    ----------
+    network
+        Takes signals [n, ...], gives logits [n, classes].
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, signal: Tensor, rhythm: Tensor | None = None) -> Tensor:
+        """Logits [n, classes]; there are no RR features."""
+        logits: Tensor = self.network(signal)
+        return logits
+
+
 OCCLUDED_S = 0.06
 """Seconds that occlusion takes away at a time, half a P wave; the next window begins half of it later."""
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from ecgtune.explain.layers import last_convolution
-from ecgtune.explain.subject import Examples
+from ecgtune.explain.subject import Examples, SignalAlone
 from ecgtune.training.image_networks import ImageInput, read_images
 from ecgtune.training.image_networks.preprocessing import Bytes, as_input
 
@@ -19,25 +19,6 @@ BASELINES = ("zero", "noise")
 
 OCCLUDED = 7
 """Occlusion takes away a square whose side is this part of the image's; the next begins half of it later."""
-
-
-class OneImage(nn.Module):
-    """An image network, called as every subject's module is.
-
-    Parameters
-    ----------
-    network
-        Takes images [n, 3, height, width], gives logits [n, classes].
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, signal: Tensor, rhythm: Tensor | None = None) -> Tensor:
-        """Logits [n, classes]."""
-        logits: Tensor = self.network(signal)
-        return logits
 
 
 @dataclass(frozen=True)
@@ -64,8 +45,8 @@ class ImageSubject:
 
     @property
     def module(self) -> nn.Module:
-        """See `OneImage`."""
-        return OneImage(self.network).eval()
+        """See `SignalAlone`."""
+        return SignalAlone(self.network).eval()
 
     @property
     def convolution(self) -> nn.Module | None:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from ecgtune.beats import Preprocessing, annotated_beats
 from ecgtune.beats.cut import SNAP
 from ecgtune.errors import RecordError
 from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
-from ecgtune.explain.subject import Examples, Floats, Reading, beat_window, rr_seconds
+from ecgtune.explain.subject import Examples, Floats, Reading, SignalAlone, beat_window, rr_seconds
 from ecgtune.model import preferred_leads
 from ecgtune.record import Annotations, Record
 from ecgtune.signals.detect import detect_beats
@@ -22,25 +22,6 @@ from ecgtune.signals.resample import to_native
 from ecgtune.signals.stream import choose_leads, probe
 from ecgtune.systems.beat_tables import record_windows
 from ecgtune.training.window_estimator import predict_windows
-
-
-class OneWindow(nn.Module):
-    """A network of windows, called as every subject's module is.
-
-    Parameters
-    ----------
-    network
-        Takes windows [n, leads, width], gives logits [n, classes].
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, signal: Tensor, rhythm: Tensor | None = None) -> Tensor:
-        """Logits [n, classes]; there are no RR features."""
-        logits: Tensor = self.network(signal)
-        return logits
 
 
 @dataclass(frozen=True)
@@ -92,8 +73,8 @@ class WindowSubject:
 
     @property
     def module(self) -> nn.Module:
-        """See `OneWindow`."""
-        return OneWindow(self.network).eval()
+        """See `SignalAlone`."""
+        return SignalAlone(self.network).eval()
 
     @property
     def convolution(self) -> nn.Module | None:

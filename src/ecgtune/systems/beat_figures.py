@@ -33,6 +33,15 @@ def panels(width: float, height: float, columns: int = 1, **options: Any) -> tup
     return figure, list(axes)
 
 
+def plain_axis(axis: Axes) -> None:
+    """Take away the frame above and on the right; a pale grid, small numbers."""
+    axis.grid(linewidth=0.4, color="#dddddd")
+    axis.set_axisbelow(True)
+    axis.tick_params(labelsize=8)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+
+
 def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     """Write figures as PNG files, by name."""
     paths = []
