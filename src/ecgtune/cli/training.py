@@ -9,9 +9,6 @@ from ecgtune.cli.images import IMAGES, train_images
 from ecgtune.cli.shared import Json, app, print_json
 from ecgtune.errors import MissingExtraError
 
-WINDOWS = ("ft-cnn", "two-fold-focal")
-"""Systems whose methods can be trained by themselves; `ecgtune.systems.beat_training`."""
-
 
 @app.command()
 def train(
@@ -82,6 +79,8 @@ def train(
     The run folder holds configuration, split, history, checkpoints, metrics and the model folder; the same
     command goes on where it was interrupted.
     """
+    from ecgtune.systems import TRAINABLE
+
     of_images = {"--images": images, "--network": network, "--weights": weights, "--way": way}
     if config == IMAGES:
         of_recordings = {
@@ -89,6 +88,7 @@ def train(
             "--protocol": protocol is not None,
             "--folds": folds is not None,
             "--no-test": no_test,
+            "--method": method is not None,
         }
         if strange := [option for option, given in of_recordings.items() if given]:
             raise typer.BadParameter(f"{IMAGES} takes no {strange[0]}; it has {', '.join(of_images)}")
@@ -98,20 +98,16 @@ def train(
         return
     if strange := [option for option, given in of_images.items() if given is not None]:
         raise typer.BadParameter(f"{strange[0]} is for {IMAGES}: ecgtune train {IMAGES} --images DIR")
-    if config in WINDOWS:
-        for option, given in {
-            "--data": data is not None,
-            "--folds": folds is not None,
-            "--threads": threads,
-        }.items():
-            if given:
-                raise typer.BadParameter(
-                    f"{config} takes no {option}; its TOML says what it reads, and one thread trains"
-                )
+    if config in TRAINABLE:
+        of_sequences = {"--data": data, "--folds": folds, "--threads": threads}
+        if strange := [option for option, given in of_sequences.items() if given is not None]:
+            raise typer.BadParameter(
+                f"{config} takes no {strange[0]}; its TOML says what it reads, and one thread trains"
+            )
         _train_windows(config, out, method, protocol or "inter-patient", seed, quick, not no_test, as_json)
         return
     if method is not None:
-        raise typer.BadParameter(f"--method is for {' and '.join(WINDOWS)}")
+        raise typer.BadParameter(f"--method is for {' and '.join(TRAINABLE)}")
     try:
         from ecgtune.training.config import load_config, quick_config
         from ecgtune.training.run import cross_validate

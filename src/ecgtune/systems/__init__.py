@@ -15,6 +15,9 @@ SYSTEMS = {
 }
 """Names of the systems, and the modules whose ``reproduce`` runs them."""
 
+TRAINABLE = ("ft-cnn", "two-fold-focal")
+"""Systems whose networks of windows can be trained by themselves: `ecgtune.systems.beat_training`."""
+
 
 def reproducer(name: str) -> Callable[..., Result]:
     """Find what runs a system.
@@ -30,4 +33,4 @@ def reproducer(name: str) -> Callable[..., Result]:
     return run
 
 
-__all__ = ["SYSTEMS", "reproducer"]
+__all__ = ["SYSTEMS", "TRAINABLE", "reproducer"]

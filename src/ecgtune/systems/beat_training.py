@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ecgtune.databases import CATALOGUE
 from ecgtune.errors import ModelError
+from ecgtune.evaluation.metrics import confusion_matrix
 from ecgtune.files import make_folder, write_whole
-from ecgtune.systems import SYSTEMS
+from ecgtune.systems import SYSTEMS, TRAINABLE
 from ecgtune.systems.beat_protocols import few_records, thinned
 from ecgtune.systems.beat_study import BASE, methods_of
 from ecgtune.systems.beat_tables import Divided, divide, fiducial, rate_of, records_of
@@ -23,9 +24,6 @@ from ecgtune.training.run import describe
 from ecgtune.training.trials import Method, Trial, build_network, run_trial
 from ecgtune.training.window_estimator import predict_windows
 from ecgtune.training.window_model import WindowModel, load_window_model, save_window_model
-
-TRAINABLE = ("ft-cnn", "two-fold-focal")
-"""Systems whose methods can be trained by themselves."""
 
 Tell = Callable[[str], None]
 
@@ -54,7 +52,7 @@ def train_method(
     Parameters
     ----------
     system
-        Of `TRAINABLE`.
+        Of `ecgtune.systems.TRAINABLE`.
     out
         Run folder: ``config.json``, ``work/`` with the training, ``model/`` (`WindowModel`).
     method
@@ -142,15 +140,9 @@ def _metrics_in(folder: Path) -> dict[str, Any]:
 
 def _matrices(divided: Divided, predicted: NDArray[np.int64]) -> dict[tuple[str, str], NDArray[np.int64]]:
     """Confusion matrix of each test record."""
-    beats = divided.beats.select(divided.rows["test"])
-    classes = len(divided.table.classes)
-    matrices = {}
-    for key in beats.records():
-        own = beats.of(*key)
-        matrix = np.zeros((classes, classes), dtype=np.int64)
-        np.add.at(matrix, (beats.label[own], predicted[own]), 1)
-        matrices[key] = matrix
-    return matrices
+    beats, classes = divided.beats.select(divided.rows["test"]), divided.table.classes
+    rows = {key: beats.of(*key) for key in beats.records()}
+    return {key: confusion_matrix(beats.label[own], predicted[own], classes) for key, own in rows.items()}
 
 
 def _card(
