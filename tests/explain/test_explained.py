@@ -219,6 +219,13 @@ def test_colours_say_what_speaks_for_and_against(found: Explained) -> None:
     assert figure.axes[2].get_ylim() == pytest.approx((-1.28 * 1.08, 1.28 * 1.08))
 
 
+def test_a_picture_says_where_nothing_is_attributed(found: Explained) -> None:
+    empty = replace(found.attribution, values=np.zeros_like(found.attribution.values))
+    said = texts(draw_beat(replace(found, attribution=empty), 0))
+    assert any(text.startswith("Integrated Gradients finds nothing in this window") for text in said)
+    assert not any(text.startswith("Of the leads' attribution") for text in said)
+
+
 def test_a_lead_that_is_not_there_is_not_drawn(subject: SequenceSubject, record: Record) -> None:
     time = float(subject.read(record).sample[9] / record.fs)
     found = explain_record(subject, record, at=[time], leads=["V1"], steps=STEPS)
