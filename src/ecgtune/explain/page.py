@@ -34,6 +34,7 @@ figure.beat img{width:100%;height:auto;display:block;background:#fff}
 figure.beat img{border:1px solid #dde3ea;border-radius:8px}
 section>img{width:100%;height:auto;display:block}
 section .scroll{margin-bottom:14px}
+header .alert+h1{margin-top:14px}
 td.for{color:#c84e00}td.against{color:#0072b2}
 """
 
@@ -54,7 +55,8 @@ def render_page(found: Explained, pictures: Sequence[bytes]) -> str:
         One HTML page that needs no other file, no network and no script.
     """
     leads = ", ".join(found.reading.leads)
-    facts = f"{len(found)} beats of {found.record.name} ({leads}), labelled by {found.subject.name}"
+    count = f"{len(found)} beat{'s' * (len(found) != 1)}"
+    facts = f"{count} of {found.record.name} ({leads}), labelled by {found.subject.name}"
     images = [
         _figure(picture, f"{clock(time, 2)}, labelled {name}")
         for picture, time, name in zip(pictures, found.examples.time.tolist(), _labels(found), strict=True)
