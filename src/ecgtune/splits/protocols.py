@@ -173,6 +173,20 @@ def _patient_adapted(
     yield _adapt(base, until, tune_validation, window)
 
 
+def _patient_adapted_open(
+    beats: BeatIndex,
+    seed: int,
+    *,
+    validation: float = 0.2,
+    until: float = 300.0,
+    tune_validation: float = 0.2,
+    window: Window,
+) -> Iterator[Split]:
+    """`inter-patient-open`, then tuned and tested as in `patient-adapted`."""
+    base = _by_patients(beats, seed, _not_ds2(beats), _mitdb(beats, DS2), validation)
+    yield _adapt(base, until, tune_validation, window)
+
+
 def _patient_adapted_24(
     beats: BeatIndex,
     seed: int,
@@ -249,7 +263,8 @@ PROTOCOLS: dict[str, str] = {
     "inter-patient-open": "a new patient, of a model trained on other databases too",
     "inter-patient-published": "a new patient, but for 201 and 202, who are one; to compare with papers",
     "patient-adapted": "a new patient with five labelled minutes",
-    "patient-adapted-24": "the same on the split of Kiranyaz 2016; to compare with its line of papers",
+    "patient-adapted-open": "the same, of a model trained on other databases too",
+    "patient-adapted-24": "patient-adapted on the split of Kiranyaz 2016; to compare with its line of papers",
     "chronological": "a patient's own future",
     "cross-database": "another hospital and device",
     "k-fold": "the papers' k-fold by segments; the same patient is on both sides",
@@ -264,6 +279,7 @@ _MAKERS: dict[str, Callable[..., Iterator[Split]]] = {
     "inter-patient-open": _inter_patient_open,
     "inter-patient-published": _inter_patient_published,
     "patient-adapted": _patient_adapted,
+    "patient-adapted-open": _patient_adapted_open,
     "patient-adapted-24": _patient_adapted_24,
     "chronological": _chronological,
     "cross-database": _cross_database,

@@ -69,7 +69,7 @@ def split_options(protocol: str, how: Preprocessing) -> dict[str, Any]:
     return {"window": beat_reads(how)} if protocol in _IN_TIME else {}
 
 
-_IN_TIME = ("chronological", "patient-adapted", "patient-adapted-24")
+_IN_TIME = ("chronological", "patient-adapted", "patient-adapted-open", "patient-adapted-24")
 
 
 def beat_reads(how: Preprocessing) -> tuple[float, float]:
