@@ -125,7 +125,7 @@ def time_is_disjoint(split, before: str, between: str) -> None:
 def test_patient_adapted(
     beats: Index, seed: int, window: tuple[float, float], until: float, part: float
 ) -> None:
-    for protocol in ("patient-adapted", "patient-adapted-24"):
+    for protocol in ("patient-adapted", "patient-adapted-open", "patient-adapted-24"):
         try:
             split = make_split(beats, protocol, seed=seed, window=window, until=until, tune_validation=part)
         except SplitError as error:

@@ -12,6 +12,7 @@ from ecgtune.splits import PROTOCOLS, Splitter, make_folds, make_split
 
 OPTIONS = {
     "patient-adapted": {"window": (0.4, 0.4)},
+    "patient-adapted-open": {"window": (0.4, 0.4)},
     "patient-adapted-24": {"window": (0.4, 0.4)},
     "chronological": {"window": (0.4, 0.4)},
     "cross-database": {"train": "mitdb", "test": "svdb"},
@@ -295,6 +296,11 @@ def test_open_training_has_every_database_and_no_patient_of_ds2(made_up) -> None
     # 201 is the patient of DS2's 202.
     assert {record for base, record in trained if base == "mitdb"} == {*DS1, *PACED} - {"201"}
     assert {record for _, record in split.records("test")} == set(DS2)
+    adapted = make_split(
+        stack([made_up, qt]), "patient-adapted-open", validation=0, window=(0.4, 0.4), until=60
+    )
+    assert np.array_equal(adapted.train, split.train)
+    assert {record for _, record in adapted.records("test")} <= set(DS2)
     folds = make_folds(stack([made_up, qt]), "leave-patients-out", databases="open")
     assert {key for fold in folds for key in fold.records("validate")} == trained
     with pytest.raises(SplitError, match="databases 'all'; give strict or open"):
