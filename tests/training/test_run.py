@@ -8,6 +8,7 @@ import torch
 from small_training import SIDES, small_config
 
 from ecgtune.errors import ModelError
+from ecgtune.evaluation.results import load_result
 from ecgtune.model import load_model
 from ecgtune.training import estimator, run
 from ecgtune.training.estimator import KeepRun, SequenceLoss
@@ -220,3 +221,9 @@ def test_cross_validation_scores_every_record_once_by_a_network_that_never_saw_i
         card = load_model(out / f"fold-{fold}" / "model").card
         left_out += sorted(set(metrics["records"]) - set(card["training"]["records"]))
     assert sorted(left_out) == sorted(metrics["records"])
+    result = load_result(out / "result.json")
+    assert result.name == "small-leave-patients-out"
+    assert len(result.divisions) == 2
+    stored = sum(np.array(matrix) for matrix in result.matrices["out of fold"].values())
+    assert stored.tolist() == metrics["matrix"]
+    assert not result.scorings

@@ -32,10 +32,11 @@ _S = CLASSES.index("S")
 _EVENTS = (*CLASSES, "O", "X")
 """Of EC57's table of counts."""
 
-_COLUMNS = (
+ECTOPIC = (
     *(f"{class_} F1{which}" for class_ in "SV" for which in ("", f", mean of records with {MANY}")),
     *OVERALL,
 )
+"""Names of `ectopic_figures`."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def with_further(result: Result, matrices: Matrices, further: Further) -> Result
     bxb = {key: one.counts for key, one in further.detected["bxb"].items()}
     late = {key: np.pad(matrix, (0, 2)) for key, matrix in further.late.items()}
     rows = {
-        "all leads": _row(matrices, CLASSES),
-        "one lead": _row(further.one_lead, CLASSES),
-        "annotated positions from minute 5": _row(further.late, CLASSES),
+        "all leads": ectopic_figures(matrices),
+        "one lead": ectopic_figures(further.one_lead),
+        "annotated positions from minute 5": ectopic_figures(further.late),
     }
     positions = {
         "annotated": _by_class(late),
@@ -130,7 +131,7 @@ def with_further(result: Result, matrices: Matrices, further: Further) -> Result
     }
     tables = {
         **result.tables,
-        "leads": Table("Records that hold enough, and one lead", "", {row: row for row in rows}, _COLUMNS),
+        "leads": Table("Records that hold enough, and one lead", "", {row: row for row in rows}, ECTOPIC),
         "positions": Table(
             "From minute 5, positions detected (EC57: a missed beat and a false one count as wrong)",
             "positions",
@@ -153,6 +154,26 @@ def with_further(result: Result, matrices: Matrices, further: Further) -> Result
         ),
         matrices={**result.matrices, "one lead": plain_matrices(further.one_lead)},
     )
+
+
+def ectopic_figures(matrices: Matrices) -> dict[str, Figure]:
+    """F1 of S and V, the mean of records with `MANY` beats of the class, and the overall figures.
+
+    Parameters
+    ----------
+    matrices
+        Confusion matrix [true, predicted] of each record, over `CLASSES`.
+    """
+    named = {"/".join(key): matrix for key, matrix in matrices.items()}
+    row: dict[str, Figure] = {}
+    for class_ in "SV":
+        metric = of_class(f1, class_, CLASSES)
+        row[f"{class_} F1"] = Figure.of(bootstrap(named, metric))
+        place = CLASSES.index(class_)
+        enough = {name: matrix for name, matrix in named.items() if matrix[place].sum() >= MANY}
+        mean = Figure.of(bootstrap_mean(enough, metric)) if enough else Figure(None)
+        row[f"{class_} F1, mean of records with {MANY}"] = mean
+    return row | {name: Figure.of(bootstrap(named, metric)) for name, metric in OVERALL.items()}
 
 
 def _labels(model: Model, table: Beats) -> NDArray[np.intp]:
@@ -182,20 +203,6 @@ def _count_false_s(
         beats = sum(int(wrong[(table.sample >= run.start) & (table.sample < run.stop)].sum()) for run in runs)
         hours = sum(run.stop - run.start for run in runs) / record.fs / 3600
         found.false_s[FIBRILLATION][key] = np.array([beats, hours])
-
-
-def _row(matrices: Matrices, classes: Sequence[str]) -> dict[str, Figure]:
-    """Figures of all records together, and the mean F1 of those that hold enough beats of a class."""
-    named = {"/".join(key): matrix for key, matrix in matrices.items()}
-    row: dict[str, Figure] = {}
-    for class_ in "SV":
-        metric = of_class(f1, class_, classes)
-        row[f"{class_} F1"] = Figure.of(bootstrap(named, metric))
-        place = classes.index(class_)
-        enough = {name: matrix for name, matrix in named.items() if matrix[place].sum() >= MANY}
-        mean = Figure.of(bootstrap_mean(enough, metric)) if enough else Figure(None)
-        row[f"{class_} F1, mean of records with {MANY}"] = mean
-    return row | {name: Figure.of(bootstrap(named, metric)) for name, metric in OVERALL.items()}
 
 
 def _by_class(matrices: Matrices) -> dict[str, Figure]:

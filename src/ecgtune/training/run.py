@@ -40,6 +40,7 @@ from ecgtune.training.export import save_model
 from ecgtune.training.further import Further, measure_further, with_further
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
 from ecgtune.training.networks import build_network
+from ecgtune.training.out_of_fold import out_of_fold_result
 from ecgtune.training.personal_protocol import Adapted, adapt, adapted_result
 from ecgtune.training.sequences import Excerpts, Recording, class_weights, prepare
 from ecgtune.training.tables import (
@@ -392,8 +393,10 @@ def cross_validate(
     -------
     dict
         What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record; the temperature
-        that suits the out-of-fold beats, and that of each fold's.
+        that suits the out-of-fold beats, and that of each fold's. ``result.json``, for the result store, has
+        the figures of each database and record.
     """
+    began = time.perf_counter()
     if threads is not None:
         torch.set_num_threads(threads)
     _network(config)
@@ -404,7 +407,8 @@ def cross_validate(
     table: Beats | None = None
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     said = []
-    for split in make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of):
+    splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of)
+    for split in splits:
         folder = make_folder(out / f"fold-{split.fold}")
         _claim(folder, config, split, seed)
         if table is None:
@@ -423,4 +427,15 @@ def cross_validate(
         "temperature_of_folds": [round(fit_temperature(*each), 3) for each in said],
     }
     write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    result = out_of_fold_result(
+        config.name,
+        f"{config.name} {config.version}",
+        matrices,
+        splits,
+        command=f"ecgtune train {config.name} --folds {folds} --seed {seed} --out RUN",
+        wall_s=round(time.perf_counter() - began, 1),
+        parameters=sum(weight.numel() for weight in net.module_.parameters()),
+        notes=[f"{folds} networks, each for {config.training.epochs} epochs; no epoch was chosen by a fold"],
+    )
+    save_result(result, out / FILE)
     return metrics

@@ -1,0 +1,119 @@
+"""Figures of patients who were left out in turn, as a stored result: what choices are made by."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune.evaluation.metrics import f1
+from ecgtune.evaluation.provenance import code_version, data_used, machine_class, now
+from ecgtune.evaluation.results import Division, Figure, Result, Table, plain_matrices
+from ecgtune.labels import CLASSES
+from ecgtune.splits import PROTOCOLS, Split
+from ecgtune.training.further import ECTOPIC, ectopic_figures
+from ecgtune.training.measured import INTERVALS
+from ecgtune.training.tables import RecordKey
+
+Matrices = Mapping[RecordKey, NDArray[np.int64]]
+
+_S, _V = CLASSES.index("S"), CLASSES.index("V")
+
+
+def out_of_fold_result(
+    name: str,
+    label: str,
+    matrices: Matrices,
+    splits: Sequence[Split],
+    *,
+    command: str,
+    wall_s: float,
+    parameters: int,
+    notes: Sequence[str] = (),
+) -> Result:
+    """Put what networks said of the patients they had not seen into a result.
+
+    Parameters
+    ----------
+    name, label
+        Of what was trained.
+    matrices
+        Confusion matrix [true, predicted] of each record, by the network that had left its patient out.
+    splits
+        The folds.
+    command
+        What measures it again.
+    wall_s
+        Wall time of all folds.
+    parameters
+        Of one network.
+    notes
+        Decisions and remarks.
+    """
+    figures, rows = database_figures(matrices)
+    first = splits[0]
+    used = {key for split in splits for side, _ in split.sides() for key in split.records(side)}
+    return Result(
+        name=f"{name}-{first.protocol}",
+        title=f"{label} under {first.protocol}: {PROTOCOLS[first.protocol]}",
+        created=now().date(),
+        command=command,
+        protocol=first.protocol,
+        figures=figures,
+        code=code_version(),
+        machine=machine_class(),
+        wall_s=wall_s,
+        intervals=INTERVALS,
+        tables=database_tables(figures, rows),
+        divisions=tuple(Division(split.protocol, split.seed, split.hash) for split in splits),
+        data=data_used(used),
+        seeds=(first.seed,),
+        parameters=parameters,
+        notes=("AAMI classes (de Chazal's); beats at detected positions that match an annotation", *notes),
+        matrices={"out of fold": plain_matrices(matrices)},
+    )
+
+
+def database_figures(matrices: Matrices) -> tuple[dict[str, dict[str, Figure]], list[str]]:
+    """Figures of each database, with and without the record with most of its S beats, and of each record.
+
+    Returns
+    -------
+    figures
+        By row; a record's row has its name (``svdb/865``).
+    rows
+        Names of the rows of databases, in order.
+    """
+    figures: dict[str, dict[str, Figure]] = {}
+    for database in sorted({database for database, _ in matrices}):
+        own = {key: matrix for key, matrix in matrices.items() if key[0] == database}
+        figures[database] = ectopic_figures(own)
+        most = max(own, key=lambda key: (own[key][_S].sum(), key))
+        if len(own) > 1 and own[most][_S].any():
+            rest = {key: matrix for key, matrix in own.items() if key != most}
+            figures[f"{database} without record {most[1]}"] = ectopic_figures(rest)
+    rows = list(figures)
+    for key in sorted(matrices):
+        figures["/".join(key)] = _of_record(matrices[key])
+    return figures, rows
+
+
+def database_tables(figures: Mapping[str, Mapping[str, Figure]], rows: Sequence[str]) -> dict[str, Table]:
+    """Tables of what `database_figures` gives."""
+    records = {row: row for row in figures if "/" in row}
+    columns = ("beats", "S beats", "S F1", "false S", "V beats", "V F1", "false V")
+    return {
+        "databases": Table("", "patients left out", {row: row for row in rows}, ECTOPIC),
+        "records": Table("By record", "record", records, columns),
+    }
+
+
+def _of_record(matrix: NDArray[Any]) -> dict[str, Figure]:
+    row = {"beats": Figure(int(matrix.sum()))}
+    for class_, place in (("S", _S), ("V", _V)):
+        there, said = int(matrix[place].sum()), int(matrix[:, place].sum())
+        row[f"{class_} beats"] = Figure(there)
+        row[f"false {class_}"] = Figure(said - int(matrix[place, place]))
+        # Of a record without beats of the class there is nothing to find.
+        row[f"{class_} F1"] = Figure(float(f1(matrix)[place]) if there else None)
+    return row
