@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ecgtune.beats import Preprocessing
 from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.errors import DataError, ModelError
 from ecgtune.training import weak
-from ecgtune.training.sequences import NOT_S
+from ecgtune.training.sequences import NOT_S, Recording
 
 HOW = Preprocessing()
 
@@ -29,21 +30,35 @@ def few(data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return {name: labels[name] for name in kept}
 
 
-def test_sinus_rhythm_and_fibrillation_teach_what_is_no_s(few: dict[str, str]) -> None:
-    made = weak.weak_recordings(["cinc2017"], HOW)
-    assert {one.name.split("/")[1] for one in made} == {n for n, label in few.items() if label in "NA"}
-    for one in made:
-        assert one.beats.shape[1:] == (HOW.channels, HOW.width)
-        assert len(one.beats) == len(one.rhythm) == len(one.label) >= 8
-        assert (one.label == NOT_S).all()
-        # One lead is there; the other is as if it were lost.
-        assert np.abs(one.beats[:, 0].numpy()).max() > 0.5
-        assert (one.beats[:, 1] == 0).all()
+def test_beats_of_fibrillation_are_no_s(few: dict[str, str]) -> None:
+    (made,) = weak.weak_recordings(["cinc2017"], HOW, 40)
+    assert few[made.name.split("/")[1]] == "A"
+    assert made.beats.shape == (40, HOW.channels, HOW.width)
+    assert made.rhythm.shape == (40, len(HOW.rhythm_features))
+    assert (made.label == NOT_S).all()
+    # One lead is there; the other is as if it were lost.
+    assert np.abs(made.beats[:, 0].numpy()).max() > 0.5
+    assert (made.beats[:, 1] == 0).all()
+
+
+def test_recordings_are_joined_to_whole_sequences() -> None:
+    def recording(name: str, n: int) -> Recording:
+        which = torch.full((n,), float(name))
+        return Recording(name, which[:, None, None], which[:, None], which.long())
+
+    many = [recording("1", 5), recording("2", 4), recording("3", 20), recording("4", 3)]
+    first, second = weak.join_recordings(many, 8)
+    assert first.name == "1"
+    assert first.label.tolist() == [1] * 5 + [2] * 3
+    assert second.label.tolist() == [3] * 8
+    assert second.beats.shape == (8, 1, 1)
+    assert second.rhythm.shape == (8, 1)
+    assert weak.join_recordings(many[3:], 8) == []
 
 
 def test_a_database_without_such_labels_is_refused() -> None:
     with pytest.raises(ModelError, match="mitdb labels no rhythms of whole recordings"):
-        weak.weak_recordings(["mitdb"], HOW)
+        weak.weak_recordings(["mitdb"], HOW, 40)
 
 
 def test_labels_that_are_not_there_are_an_error(tmp_path: Path, data: Path) -> None:

@@ -13,16 +13,20 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochScoring
 from skorch.history import History
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ecgtune.evaluation.metrics import macro_f1
 from ecgtune.labels import CLASSES
 from ecgtune.training.sequences import IGNORED, NOT_S, Excerpts
 
+_N, _S = CLASSES.index("N"), CLASSES.index("S")
+
 
 class SequenceLoss(nn.Module):
     """Weighted cross-entropy over all beats of a batch of sequences, without the ignored ones.
 
-    To it is added the mean of -log(1 - p(S)) over the beats of which only that is known that they are no S.
+    To it is added, over the beats of which only that is known that they are no S, the mean of
+    -log(p(N) / (p(N) + p(S))): what is taken from S goes to N alone, and whether a beat is V stays open.
 
     Parameters
     ----------
@@ -49,10 +53,7 @@ class SequenceLoss(nn.Module):
         loss: Tensor = self.loss(logits, label.clamp(min=IGNORED)) if known else 0 * logits.sum()
         weak = label == NOT_S
         if self.not_s and bool(weak.any()):
-            others = [place for place, class_ in enumerate(CLASSES) if class_ != "S"]
-            # log(1 - p(S)), without the rounding of a difference from one.
-            log_other = logits[weak][:, others].logsumexp(1) - logits[weak].logsumexp(1)
-            loss = loss - self.not_s * log_other.mean()
+            loss = loss + self.not_s * functional.softplus(logits[weak, _S] - logits[weak, _N]).mean()
         return loss
 
 

@@ -143,7 +143,7 @@ def train(
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
-    weak = weak_recordings(config.data.weak, how)
+    weak = weak_recordings(config.data.weak, how, config.training.length)
     net, best = _fit(config, [*sides[0], *weak], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
@@ -403,7 +403,7 @@ def cross_validate(
     config = on_data(config, data)
     index = index_database(*config.data.databases, paced=config.data.paced)
     of = "strict" if config.data.databases == ("mitdb",) else "open"
-    weak = weak_recordings(config.data.weak, config.preprocessing)
+    weak = weak_recordings(config.data.weak, config.preprocessing, config.training.length)
     table: Beats | None = None
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     said = []

@@ -1,4 +1,4 @@
-"""Recordings that teach without labels of beats: what rhythm they are of says what their beats are not."""
+"""Recordings that teach without labels of beats: their rhythm says what their beats are not."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,17 +15,17 @@ from ecgtune.readers import read_record
 from ecgtune.signals.stream import probe
 from ecgtune.training.sequences import NOT_S, Recording
 
-WITHOUT_S = ("N", "A")
-"""Labels of cinc2017's recordings without S beats worth the name: sinus rhythm, and atrial fibrillation."""
+FIBRILLATION = "A"
+"""Label of cinc2017's recordings of atrial fibrillation. Those of sinus rhythm teach nothing new."""
 
 _FEWEST_BEATS = 8
 
 
-def weak_recordings(names: Iterable[str], how: Preprocessing) -> list[Recording]:
-    """Prepare recordings of databases that label rhythms; every beat is labelled `NOT_S`.
+def weak_recordings(names: Iterable[str], how: Preprocessing, length: int) -> list[Recording]:
+    """Prepare recordings of atrial fibrillation; every beat is labelled `NOT_S`.
 
-    An early beat of a fibrillating atrium is no S, and in seconds of a recording that is called normal there
-    is none, or nearly none.
+    The atria of such a heart do not beat, so that none of its beats is an early beat of theirs, however early
+    it comes.
 
     Parameters
     ----------
@@ -33,6 +33,9 @@ def weak_recordings(names: Iterable[str], how: Preprocessing) -> list[Recording]
         Of the databases: ``cinc2017``.
     how
         Preprocessing of the model.
+    length
+        Beats that a training sees at once. The recordings are joined to sequences of so many beats, since
+        most are shorter, and the zeros that would fill them up tell in every layer that normalises a batch.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def weak_recordings(names: Iterable[str], how: Preprocessing) -> list[Recording]
         database = find_database(name)
         labels = recording_labels(database)
         for record_name in database.records():
-            if labels.get(record_name) not in WITHOUT_S:
+            if labels.get(record_name) != FIBRILLATION:
                 continue
             record = replace(read_record(database.path(record_name)), patient=database.patient(record_name))
             usable = probe(record, tuple(range(len(record.leads))))
@@ -64,4 +67,22 @@ def weak_recordings(names: Iterable[str], how: Preprocessing) -> list[Recording]
             made.append(
                 Recording(f"{name}/{record_name}", torch.from_numpy(beats), torch.from_numpy(rhythm), label)
             )
-    return made
+    return join_recordings(made, length)
+
+
+def join_recordings(recordings: Iterable[Recording], length: int) -> list[Recording]:
+    """Join recordings, in their order, to sequences of ``length`` beats; beats left over are dropped.
+
+    A recording begins with each sequence, and what is left of its last one is not used.
+    """
+    joined, held = [], list[Recording]()
+    for recording in recordings:
+        held.append(recording)
+        if sum(len(one.label) for one in held) >= length:
+            parts = [torch.cat([getattr(one, name) for one in held])[:length] for name in _TENSORS]
+            joined.append(Recording(held[0].name, *parts))
+            held = []
+    return joined
+
+
+_TENSORS = ("beats", "rhythm", "label")
