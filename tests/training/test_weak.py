@@ -11,7 +11,7 @@ from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.errors import DataError, ModelError
 from ecgtune.training import weak
-from ecgtune.training.sequences import NOT_S, Recording
+from ecgtune.training.sequences import IGNORED, NOT_S, Recording
 
 HOW = Preprocessing()
 
@@ -30,7 +30,8 @@ def few(data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return {name: labels[name] for name in kept}
 
 
-def test_beats_of_fibrillation_are_no_s(few: dict[str, str]) -> None:
+def test_beats_of_fibrillation_are_no_s(few: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weak, "_COPIED", 0)
     (made,) = weak.weak_recordings(["cinc2017"], HOW, 40)
     assert few[made.name.split("/")[1]] == "A"
     assert made.beats.shape == (40, HOW.channels, HOW.width)
@@ -39,6 +40,27 @@ def test_beats_of_fibrillation_are_no_s(few: dict[str, str]) -> None:
     # One lead is there; the other is as if it were lost.
     assert np.abs(made.beats[:, 0].numpy()).max() > 0.5
     assert (made.beats[:, 1] == 0).all()
+
+
+def test_a_single_lead_may_stand_for_two(few: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weak, "_COPIED", 1)
+    (made,) = weak.weak_recordings(["cinc2017"], HOW, 40)
+    torch.testing.assert_close(made.beats[:, 1].abs(), made.beats[:, 0].abs(), rtol=0, atol=1e-5)
+    assert made.beats[:, 3].abs().max() > 0.5
+
+
+def test_only_what_is_annotated_as_fibrillation_is_used(data: Path) -> None:
+    """CPSC 2021's 101_9 fibrillates for a sixth of its time."""
+    database = find_database("cpsc2021")
+    (name,) = [each for each in database.records() if each.endswith("101_9")]
+    draw = np.random.default_rng(0)
+    made = weak._prepared(database, name, HOW, weak._by_annotations, draw)
+    assert made is not None
+    inside = made.label == NOT_S
+    assert (made.label[~inside] == IGNORED).all()
+    assert 20 < int(inside.sum()) < len(inside) / 2
+    sinus = [each for each in database.records() if each.endswith("21_7")]
+    assert weak._prepared(database, sinus[0], HOW, weak._by_annotations, draw) is None
 
 
 def test_recordings_are_joined_to_whole_sequences() -> None:
@@ -57,7 +79,7 @@ def test_recordings_are_joined_to_whole_sequences() -> None:
 
 
 def test_a_database_without_such_labels_is_refused() -> None:
-    with pytest.raises(ModelError, match="mitdb labels no rhythms of whole recordings"):
+    with pytest.raises(ModelError, match="mitdb labels no rhythms of recordings; known: cinc2017, cpsc2021"):
         weak.weak_recordings(["mitdb"], HOW, 40)
 
 

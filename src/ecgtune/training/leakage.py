@@ -210,7 +210,7 @@ def main() -> None:
     import argparse
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="default", help="configuration of the network")
+    parser.add_argument("--config", default="strict", help="configuration of the network")
     parser.add_argument("--runs", type=Path, default=Path("runs/leakage"), help="folder of the run folders")
     parser.add_argument("--out", type=Path, default=Path("results/leakage.json"), help="the result")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the network")

@@ -79,7 +79,7 @@ def compare(
         Called with each line of progress.
     """
     began = time.perf_counter()
-    config = load_config("default")
+    config = load_config("strict")
     index = index_database("mitdb")
     found: dict[str, Matrices] = {name: {} for name in (BASE, *variants, ALWAYS)}
     kept = dict.fromkeys(variants, 0)
