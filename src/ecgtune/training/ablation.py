@@ -1,0 +1,177 @@
+"""What each part of the default model brings, patients left out: ``python -m ecgtune.training.ablation``.
+
+Every variant differs in one place from the configuration and is compared with it over the same patients. DS2
+is not read.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgtune.evaluation.bootstrap import Metric, compare_models, of_class
+from ecgtune.evaluation.metrics import f1
+from ecgtune.evaluation.results import FOLDER, Figure, Result, Table, load_result, save_result
+from ecgtune.files import make_folder
+from ecgtune.labels import CLASSES
+from ecgtune.training.config import Config, load_config, make_config
+from ecgtune.training.measured import FILE
+from ecgtune.training.out_of_fold import database_figures
+from ecgtune.training.run import cross_validate
+
+Overrides = Mapping[str, Mapping[str, Any]]
+
+WHOLE = "as it ships"
+
+VARIANTS: dict[str, Overrides] = {
+    WHOLE: {},
+    "another seed": {},
+    "without recordings of fibrillation": {"data": {"weak": []}},
+    "fibrillation of cinc2017 alone": {"data": {"weak": ["cinc2017"]}},
+    "windows of 1 s": {"preprocessing": {"before": 56, "after": 72}},
+    "16 epochs": {"training": {"epochs": 16}},
+    "temporal network half as far": {"network": {"dilations": [1, 2, 4]}},
+    "shape never alone": {"network": {"alone": 0.0}},
+    "no lead lost in training": {"augmentation": {"lose_first": 0.0, "lose_second": 0.0}},
+    "all classes weigh alike": {"training": {"class_weight": 0.0}},
+}
+"""What is changed, by section of the configuration; `SEEDED` differs in its seed alone."""
+
+SEEDED = "another seed"
+
+_S_F1, _V_F1 = "S F1", "V F1"
+
+
+def measure(
+    config: Config,
+    runs: Path,
+    *,
+    folds: int = 4,
+    variants: Mapping[str, Overrides] = VARIANTS,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, Result]:
+    """Leave patients out with every variant; a variant that is done is read.
+
+    Parameters
+    ----------
+    config
+        The configuration that variants differ from.
+    runs
+        Folder of the run folders.
+    folds
+        Of patients.
+    variants
+        By name; `WHOLE` is among them.
+    tell
+        Called with each line of progress.
+    """
+    found = {}
+    for name, overrides in variants.items():
+        out = make_folder(runs / name.replace(" ", "-"))
+        if not (out / FILE).exists():
+            tell(f"{name}:")
+            cross_validate(changed(config, overrides), out, folds=folds, seed=int(name == SEEDED), tell=tell)
+        found[name] = load_result(out / FILE)
+    return found
+
+
+def changed(config: Config, overrides: Overrides) -> Config:
+    """Change single values of a configuration."""
+    content = config.to_dict()
+    for section, values in overrides.items():
+        content[section] = content[section] | dict(values)
+    return make_config(content, config.name)
+
+
+def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result:
+    """Put the variants beside the whole, with paired differences, into one result."""
+    whole = _matrices(found[WHOLE])
+    figures: dict[str, dict[str, Figure]] = {}
+    rows: dict[str, list[str]] = {}
+    for name, result in found.items():
+        own = _matrices(result)
+        of_databases, databases = database_figures({_key(record): matrix for record, matrix in own.items()})
+        for database in databases:
+            row = f"{name}: {database}"
+            figures[row] = of_databases[database]
+            rows.setdefault(database, []).append(row)
+            if name != WHOLE:
+                figures[f"{row}, less"] = _less(own, whole, database)
+    tables = {}
+    for database, named in rows.items():
+        labels = {row: row.partition(":")[0] for row in named}
+        columns = tuple(column for column in figures[named[0]] if " F1" in column)
+        tables[f"{database}, figures"] = Table(f"Patients left out, {database}", "variant", labels, columns)
+        less = {f"{row}, less": label for row, label in labels.items() if f"{row}, less" in figures}
+        if less:
+            title = f"The same less those of the configuration {WHOLE}, {database}"
+            tables[f"{database}, less"] = Table(title, "variant", less, (_S_F1, _V_F1))
+    first = found[WHOLE]
+    return replace(
+        first,
+        name=f"{first.name.removesuffix(f'-{first.protocol}')}-ablation",
+        title=f"What each part brings, patients left out: {first.title.partition(' under ')[0]}",
+        command=command,
+        figures=figures,
+        tables=tables,
+        wall_s=wall_s,
+        divisions=tuple(dict.fromkeys(each for result in found.values() for each in result.divisions)),
+        seeds=tuple(sorted({seed for result in found.values() for seed in result.seeds})),
+        notes=(*first.notes, "differences are paired by record; their intervals say nothing of another seed"),
+        matrices={name: result.matrices["out of fold"] for name, result in found.items()},
+    )
+
+
+def _less(
+    own: Mapping[str, NDArray[np.int64]], whole: Mapping[str, NDArray[np.int64]], group: str
+) -> dict[str, Figure]:
+    """F1 of a variant less that of the whole, over the records of a group of `database_figures`."""
+    database, _, without = group.partition(" without record ")
+    records = [name for name in own if name.startswith(f"{database}/") and name != f"{database}/{without}"]
+    one, other = ({name: side[name] for name in records} for side in (own, whole))
+    metrics: dict[str, Metric] = {name: of_class(f1, name[0], CLASSES) for name in (_S_F1, _V_F1)}
+    return {name: Figure.of(compare_models(one, other, metric).interval) for name, metric in metrics.items()}
+
+
+def _matrices(result: Result) -> dict[str, NDArray[np.int64]]:
+    return {name: np.array(matrix) for name, matrix in result.matrices["out of fold"].items()}
+
+
+def _key(name: str) -> tuple[str, str]:
+    database, _, record = name.partition("/")
+    return database, record
+
+
+def main() -> None:
+    """Measure and store."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--config", default="default", help="configuration")
+    parser.add_argument("--folds", type=int, default=4, help="of patients")
+    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"), help="folder of the run folders")
+    parser.add_argument("--out", type=Path, help="default: results/CONFIG-ablation.json")
+    arguments = parser.parse_args()
+    # Sums keep their order, so that the same command gives the same digits on a busy machine.
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+    found = measure(
+        load_config(arguments.config),
+        arguments.runs,
+        folds=arguments.folds,
+        tell=lambda line: print(line, flush=True),
+    )
+    command = f"python -m ecgtune.training.ablation --config {arguments.config} --folds {arguments.folds}"
+    wall_s = sum(result.wall_s for result in found.values()) or time.perf_counter() - began
+    result = assemble(found, command, round(wall_s, 1))
+    out = arguments.out or FOLDER / f"{result.name}.json"
+    save_result(result, out)
+    print(f"{out} written; `ecgtune results update` renews the documents")
+
+
+if __name__ == "__main__":
+    main()
