@@ -46,7 +46,9 @@ bench: $(VENV)/.all
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 train-default: $(VENV)/.all
-	$(BIN)/ecgtune train default --protocol inter-patient --out runs/default
+	$(BIN)/ecgtune train default --out runs/default
+	$(BIN)/ecgtune train strict --out runs/strict
+	$(BIN)/python -m ecgtune.training.ship runs/default runs/strict
 
 docs-tables: $(VENV)/.runtime
 	$(BIN)/ecgtune results update

@@ -15,7 +15,7 @@ def train(
     config: Annotated[
         str,
         typer.Argument(
-            help="A configuration by name (default), a TOML file, ecg-image-resnet, ft-cnn or two-fold-focal."
+            help="A configuration (default, strict, or a TOML file), ecg-image-resnet, ft-cnn or two-fold-focal."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
@@ -61,7 +61,7 @@ def train(
 ) -> None:
     """Train a model, choose its epoch on the validation side, score the test side once.
 
-    Example: ecgtune train default --protocol inter-patient --out runs/default
+    Example: ecgtune train default --out runs/default
 
     Where the configuration says for how many epochs to refit (as the default does), the validation side only
     measures. --folds leaves patients out in turn instead: compare configurations by that.

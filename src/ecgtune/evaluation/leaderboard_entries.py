@@ -31,13 +31,19 @@ TELLS = {
 }
 """Protocols of the leaderboard, in order, and the sentence above each one's table."""
 
-_SEEDS = "Further seeds of the default model's network are in docs/leakage.md."
+_SEEDS = "Further seeds of the strict model's network are in docs/leakage.md."
+
+_BLIND = (
+    "DS2 was not blind for the network of the default and the strict model: earlier versions of it had been"
+    " scored on DS2 and their errors by record looked at. What was changed since was chosen on svdb and DS1"
+    " alone, patients left out (docs/default-model.md tells the story)."
+)
 
 NOTES = {
     SPLIT: (
         _SEEDS,
         "Records differ by what a system's paper reads: ft-cnn and two-fold-focal have the four paced"
-        " records, whose beats are mostly Q; the default model and the memoriser leave them out;"
+        " records, whose beats are mostly Q; the strict model and the memoriser leave them out;"
         " patient-transfer has the 29 of its paper.",
         "Two-fold-focal's paper gives figures by class and an accuracy that cannot both be of beats in"
         " their natural frequencies.",
@@ -45,19 +51,19 @@ NOTES = {
     LATER: (_SEEDS,),
     NEW: (
         _SEEDS,
-        "DS2 was not blind for the default model: three earlier designs had been scored on it, and"
-        " their errors by record suggested what was tried next. Read its rows as optimistic"
-        " (docs/leakage.md tells the story).",
+        "The default model is trained on svdb, paced records and recordings of fibrillation too; the strict"
+        " one is what compares with papers and with the other rows.",
+        _BLIND,
         "Record 232 holds three quarters of DS2's S beats; hence the column without it.",
     ),
     ADAPTED: (
-        "DS2 was not blind to the design of the default model (see inter-patient); it was to its"
-        " tuning. Read its rows as optimistic.",
+        "The default model's base is trained on svdb, paced records and recordings of fibrillation too.",
+        _BLIND,
         "Record 232 holds most of the S beats, and its first five minutes are full of them; hence the"
         " column without it.",
     ),
     ADAPTED_24: (
-        "No blind comparison for the default model: many of the tested records are of DS1, on which its"
+        "No blind comparison for the strict model: many of the tested records are of DS1, on which its"
         " beat detector was trained and its network and tuning were designed. Read its rows as"
         " optimistic.",
         "F1 of Kiranyaz 2016 (doi:10.1109/TBME.2015.2468589) is computed from the published Se and +P.",
@@ -242,25 +248,30 @@ _PATIENT = {
 """patient-transfer's networks under `SPLIT`, what they are called here, and what the paper reports."""
 
 ENTRIES = (
-    Entry("default", "as shipped", BEATS, "default-inter-patient", {NEW: "test"}, {}, "default *", True),
+    Entry("default", "as shipped", BEATS, "default-inter-patient-open", {NEW: "test"}, {}, "default *", True),
     Entry(
         "default",
+        "personalized",
+        BEATS,
+        "default-patient-adapted-open",
+        {ADAPTED: "test"},
+        {},
+        "default *",
+        True,
+    ),
+    Entry("default", "not personalized", BEATS, "default-patient-adapted-open", {ADAPTED: "before"}),
+    Entry("strict", "as shipped", BEATS, "strict-inter-patient", {NEW: "test"}, {}, "strict"),
+    Entry(
+        "strict",
         "its network",
         BEATS,
         "leakage",
         {protocol: f"network, {protocol}" for protocol in (SPLIT, LATER)},
-        headline="default *",
-        default=True,
+        headline="strict",
     ),
-    Entry("default", "trained again", BEATS, "leakage", {NEW: f"network, {NEW}"}),
-    *(
-        Entry("default", "personalized", BEATS, f"default-{name}", {name: "test"}, {}, "default *", True)
-        for name in (ADAPTED, ADAPTED_24)
-    ),
-    *(
-        Entry("default", "not personalized", BEATS, f"default-{name}", {name: "before"})
-        for name in (ADAPTED, ADAPTED_24)
-    ),
+    Entry("strict", "trained again", BEATS, "leakage", {NEW: f"network, {NEW}"}),
+    Entry("strict", "personalized", BEATS, "strict-patient-adapted-24", {ADAPTED_24: "test"}, {}, "strict"),
+    Entry("strict", "not personalized", BEATS, "strict-patient-adapted-24", {ADAPTED_24: "before"}),
     Entry(
         _MEMORISER,
         "",

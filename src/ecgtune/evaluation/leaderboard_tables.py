@@ -13,7 +13,7 @@ OVERVIEW = "overview"
 
 EMPTY = "–"
 
-DEFAULT = "* the default model: as it ships under inter-patient, else its network as the protocol trains it"
+DEFAULT = "* the default model: as it ships under inter-patient, else as the protocol trains it"
 
 LEGEND = (
     "In brackets, or behind the figure, the 95 % interval by bootstrap over records, of the first seed. With"

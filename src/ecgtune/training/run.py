@@ -333,6 +333,7 @@ def _card(config: Config, split: Split, seed: int, reach: int) -> dict[str, Any]
     how = config.preprocessing
     refitted = config.training.refit and split.protocol != "leave-patients-out"
     sides = ("train", "validate") if refitted else ("train",)
+    read = (*config.data.databases, *config.data.weak)
     return {
         "name": config.name,
         "version": config.version,
@@ -364,8 +365,8 @@ def _card(config: Config, split: Split, seed: int, reach: int) -> dict[str, Any]
         },
         "metrics": {},
         "licence": "Apache-2.0",
-        "data_licence": _said_once(CATALOGUE[name].licence for name in config.data.databases),
-        "citation": _said_once(CATALOGUE[name].citation for name in config.data.databases),
+        "data_licence": _said_once(CATALOGUE[name].licence for name in read),
+        "citation": _said_once(CATALOGUE[name].citation for name in read),
         "intended_use": "research and engineering; not a medical device",
     }
 
