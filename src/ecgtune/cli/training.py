@@ -15,7 +15,7 @@ def train(
     config: Annotated[
         str,
         typer.Argument(
-            help="A configuration (default, strict, or a TOML file), ecg-image-resnet, ft-cnn or two-fold-focal."
+            help="A configuration (default, strict, a TOML file), ecg-image-resnet, ft-cnn or two-fold-focal."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Run folder.", show_default=False)],
