@@ -45,7 +45,6 @@ def test_result_keeps_every_scoring(small_index: Beats, tmp_path: Path) -> None:
             "small 0",
             {("mitdb", "109"): matrix(10, 1, 1)},
             split,
-            data="mitdb",
             command="ecgtune train small",
             wall_s=1.0,
             scorings=[*earlier_scorings(path), scoring(split, "0" * 64)],
@@ -56,4 +55,4 @@ def test_result_keeps_every_scoring(small_index: Beats, tmp_path: Path) -> None:
     assert result.name == "small-by-record"
     assert result.divisions[0].split_hash == split.hash
     assert result.data["mitdb"].records == 4
-    assert result.command == "ecgtune train small --data mitdb --protocol by-record --seed 0 --out RUN"
+    assert result.command == "ecgtune train small --protocol by-record --seed 0 --out RUN"

@@ -54,7 +54,6 @@ def cross_database(model: Model, name: str, on: str, earlier: Result | None = No
         model.name,
         matrices,
         split,
-        data=on,
         command="",
         wall_s=0,
         scorings=[*(earlier.scorings if earlier else ()), scoring(split, model.hash)],

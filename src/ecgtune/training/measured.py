@@ -61,7 +61,6 @@ def result_of(
     matrices: Matrices,
     split: Split,
     *,
-    data: str,
     command: str,
     wall_s: float,
     scorings: Sequence[Scoring],
@@ -78,10 +77,8 @@ def result_of(
         Confusion matrix of each test record.
     split
         Who was where.
-    data
-        The database.
     command
-        What trains it, but for database, protocol, seed and run folder.
+        What trains it, but for protocol, seed and run folder.
     wall_s
         Wall time of the training.
     scorings
@@ -107,7 +104,7 @@ def result_of(
         name=f"{name}-{split.protocol}",
         title=f"{label} under {split.protocol}: {PROTOCOLS.get(split.protocol, 'a split of its own')}",
         created=now().date(),
-        command=f"{command} --data {data} --protocol {split.protocol} --seed {split.seed} --out RUN",
+        command=f"{command} --protocol {split.protocol} --seed {split.seed} --out RUN",
         protocol=split.protocol,
         figures=figures,
         code=code_version(),

@@ -105,7 +105,6 @@ def memorise(
         "1-NN memoriser",
         matrices,
         split,
-        data=data,
         command="python -m ecgtune.training.leakage",
         wall_s=round(time.perf_counter() - began, 1),
         scorings=[*earlier_scorings(out / FILE), scoring(split, digest)],
