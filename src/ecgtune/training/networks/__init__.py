@@ -7,8 +7,12 @@ from torch import nn
 
 from ecgtune.errors import ModelError
 from ecgtune.training.networks.beat_sequence import BeatSequence
+from ecgtune.training.networks.relation_sequence import RelationSequence
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"beat-sequence": BeatSequence}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "beat-sequence": BeatSequence,
+    "relation-sequence": RelationSequence,
+}
 
 
 def build_network(name: str, **arguments: Any) -> nn.Module:
@@ -27,4 +31,4 @@ def build_network(name: str, **arguments: Any) -> nn.Module:
         raise ModelError(f"network {name}: {error}; correct its arguments") from error
 
 
-__all__ = ["NETWORKS", "BeatSequence", "build_network"]
+__all__ = ["NETWORKS", "BeatSequence", "RelationSequence", "build_network"]

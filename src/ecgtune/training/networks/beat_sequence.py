@@ -1,4 +1,4 @@
-"""The default network: an encoder of single beats, then a temporal network over successive beats."""
+"""An encoder of single beats, then a temporal network over successive beats."""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,93 @@
+"""The default network: relations to the typical beat, and the shape itself where no patient's habits matter."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ecgtune.errors import ModelError
+from ecgtune.labels import CLASSES
+from ecgtune.training.networks.beat_relations import LONG, SHIFT, BeatRelations, P, T
+from ecgtune.training.networks.beat_sequence import BeatSequence
+
+_FARTHEST = 5.0
+"""Standard deviations beyond which a relation tells nothing more."""
+
+_SHAPED = CLASSES.index("V")
+"""Classes from here on, V, F and Q, are known by their shape too; N and S differ in relations alone."""
+
+
+class RelationSequence(BeatSequence):
+    """Class of every beat from its relations to the typical beat, its shape, and the beats around it.
+
+    Relations (`BeatRelations`) give logits of all classes and what the temporal network sees of a beat. The
+    shape, read by convolutions, adds to the logits of V, F and Q alone: what it would say of N and S is how
+    the training patients' atria look.
+
+    Parameters
+    ----------
+    before
+        Samples before the fiducial in a window.
+    compared
+        Width of the hidden layer over the relations.
+    lost
+        Share of relations that are left out at random in training.
+    channels, width, rhythm, classes, filters, size, summary, hidden, dilations, alone, dropout
+        As in `BeatSequence`.
+
+    Raises
+    ------
+    ModelError
+        Where the window does not hold the waves that are compared.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        rhythm: int,
+        before: int,
+        classes: int = len(CLASSES),
+        filters: Sequence[int] = (16, 32, 32),
+        size: int = 32,
+        compared: int = 64,
+        lost: float = 0.1,
+        summary: int = 8,
+        hidden: int = 48,
+        dilations: Sequence[int] = (1, 2, 4, 8),
+        alone: float = 0.3,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__(
+            channels, width, rhythm, classes, filters, size, summary, hidden, dilations, alone, dropout
+        )
+        if before < -P[0] or width - before < max(T[1], LONG[1] + SHIFT):
+            raise ModelError(
+                f"windows of {before} + {width - before} samples asked for; relations are read from "
+                f"{-P[0]} before the fiducial to {T[1]} after it"
+            )
+        self.size = size
+        self.relations = BeatRelations(before)
+        self.norm = nn.BatchNorm1d(BeatRelations.size, affine=False, momentum=0.02)
+        self.compare = nn.Sequential(
+            nn.Dropout(lost),
+            nn.Linear(BeatRelations.size, compared),
+            nn.ReLU(),
+            nn.Dropout(dropout / 2),
+            nn.Linear(compared, size),
+            nn.ReLU(),
+        )
+        self.look = nn.Linear(size, classes - _SHAPED)
+
+    def encode(self, beats: Tensor) -> Tensor:
+        """Vectors [batch, beats, 2 size] of beats [batch, beats, channels, width], each by itself."""
+        flat = beats.flatten(0, 1)
+        related = self.norm(self.relations(flat)).clamp(-_FARTHEST, _FARTHEST)
+        encoded: Tensor = torch.cat([self.compare(related), self.encoder(flat)], 1)
+        return encoded.view(*beats.shape[:2], 2 * self.size)
+
+    def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
+        """Logits [batch, beats, classes] of vectors [batch, beats, 2 size] and RR features."""
+        logits = super().decide(encoded[..., : self.size], rhythm)
+        shaped = logits[..., _SHAPED:] + self.look(encoded[..., self.size :])
+        return torch.cat([logits[..., :_SHAPED], shaped], -1)
