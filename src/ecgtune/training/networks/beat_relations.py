@@ -13,8 +13,8 @@ QRS, WIDE, LONG, WIDTH = (-13, 16), (-20, 26), (-25, 50), (-24, 34)
 P, T = (-36, -9), (22, 70)
 """Where the waves are looked for: working samples (1/128 s) from the fiducial."""
 
-SHIFT = 4
-"""Working samples by which a QRS may be moved to fit the typical one."""
+SHIFT, STEP = 4, 2
+"""Working samples by which a QRS may be moved to fit the typical one, and how finely."""
 
 _FLAT = 1e-4
 """Energy, in squares of the typical QRS height, below which a wave counts as flat."""
@@ -57,14 +57,14 @@ class BeatRelations(nn.Module):
 
     def _of_leads(self, own: Tensor, typical: Tensor) -> list[Tensor]:
         qrs, usual = self._part(own, QRS), self._part(typical, QRS)
-        shifted = [self._part(own, (QRS[0] + by, QRS[1] + by)) for by in range(-SHIFT, SHIFT + 1)]
+        moved = [self._part(own, (QRS[0] + by, QRS[1] + by)) for by in range(-SHIFT, SHIFT + 1, STEP)]
         wide, usual_wide = self._part(own, WIDE), self._part(typical, WIDE)
         spread, area = _spread(self._part(own, WIDTH)), _area_by_height(self._part(own, WIDTH))
         usual_spread = _spread(self._part(typical, WIDTH))
         usual_area = _area_by_height(self._part(typical, WIDTH))
         found = [
             _likeness(qrs, usual),
-            torch.stack([_likeness(each, usual) for each in shifted]).amax(0),
+            torch.stack([_likeness(each, usual) for each in moved]).amax(0),
             _likeness(self._part(own, LONG), self._part(typical, LONG)),
             _height(qrs) - _height(usual),
             _energy(wide) - _energy(usual_wide),

@@ -1,4 +1,4 @@
-"""The default network: relations to the typical beat, and the shape itself where no patient's habits matter."""
+"""The default network: a beat's relations to the typical beat, its shape, and the beats around it."""
 
 from collections.abc import Sequence
 
