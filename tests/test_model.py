@@ -312,17 +312,34 @@ def test_leads_without_signal_are_not_picked() -> None:
     assert preferred_leads(record, (1, 2), 2) == (1, 2)
 
 
-def test_the_stored_result_is_that_of_the_model_that_ships() -> None:
+@pytest.mark.parametrize(
+    ("name", "protocol"), [("default", "inter-patient-open"), ("strict", "inter-patient")]
+)
+def test_the_stored_result_is_that_of_the_model_that_ships(name: str, protocol: str) -> None:
     from ecgtune.evaluation.results import load_result
 
-    result = load_result(Path(__file__).parents[1] / "results" / "default-inter-patient.json")
-    model = load_model("default")
-    assert any(model.hash in note for note in result.notes)
+    result = load_result(Path(__file__).parents[1] / "results" / f"{name}-{protocol}.json")
+    model = load_model(name)
+    assert result.scorings[-1].model_hash == model.hash
     assert result.divisions[0].split_hash == model.card["training"]["split_hash"]
     assert result.parameters == model.card["parameters"]
-    total = np.sum([np.array(matrix) for matrix in result.matrices["test"].values()], axis=0)
     assert f"up to {model.reach} beats" in model.card["looks_ahead"]
-    assert total.tolist() == model.card["metrics"]["inter-patient"]["matrix"]
+    shown = model.card["metrics"][f"{name}-{protocol}"]["figures"]["pooled"]["V F1"]
+    figure = result.figures["pooled"]["V F1"]
+    assert shown == pytest.approx([figure.value, figure.low, figure.high], rel=1e-3)
+
+
+def test_models_that_ship_are_small_and_were_trained_on_no_patient_of_ds2() -> None:
+    from ecgtune.databases import DS2, patient_of
+
+    tested = {patient_of("mitdb", record) for record in DS2}
+    assert list_models() == ["default", "strict"]
+    for name in list_models():
+        model = load_model(name)
+        assert sum(path.stat().st_size for path in model.folder.iterdir()) < 3_000_000
+        assert model.trained_on
+        assert not model.trained_on & tested
+    assert {who.split("/")[0] for who in load_model("strict").trained_on} == {"mitdb"}
 
 
 def test_no_file_of_a_model_that_ships_tells_of_the_machine_that_made_it() -> None:

@@ -29,7 +29,7 @@ def test_some_protocols(ecgtune: Command) -> None:
         "INTER-PATIENT",
         "PATIENT-ADAPTED",
     ]
-    assert "DS2 was not blind for the default model" in ended.out
+    assert "DS2 was not blind for the network of the default" in ended.out
 
 
 def test_json(ecgtune: Command) -> None:
@@ -37,7 +37,7 @@ def test_json(ecgtune: Command) -> None:
     tables = json.loads(ended.out)
     assert {table["protocol"] for table in tables} == {"inter-patient"}
     (shipped,) = [
-        row for table in tables for row in table["rows"] if row["result"] == "default-inter-patient"
+        row for table in tables for row in table["rows"] if row["result"] == "default-inter-patient-open"
     ]
     assert shipped["default"]
     assert 0 < shipped["figures"]["macro-F1"]["value"] < 1

@@ -269,7 +269,7 @@ PROTOCOLS: dict[str, str] = {
     "cross-database": "another hospital and device",
     "k-fold": "the papers' k-fold by segments; the same patient is on both sides",
     "grouped-k-fold": "k-fold by patients",
-    "leave-patients-out": "what to choose, inside DS1; tests nothing",
+    "leave-patients-out": "what choices are made by; tests nothing",
 }
 """Names of the protocols, and what each tells."""
 
