@@ -263,7 +263,7 @@ PROTOCOLS: dict[str, str] = {
     "inter-patient-open": "a new patient, of a model trained on other databases too",
     "inter-patient-published": "a new patient, but for 201 and 202, who are one; to compare with papers",
     "patient-adapted": "a new patient with five labelled minutes",
-    "patient-adapted-open": "the same, of a model trained on other databases too",
+    "patient-adapted-open": "a new patient with five labelled minutes; trained on other databases too",
     "patient-adapted-24": "patient-adapted on the split of Kiranyaz 2016; to compare with its line of papers",
     "chronological": "a patient's own future",
     "cross-database": "another hospital and device",

@@ -103,7 +103,7 @@ def database_tables(figures: Mapping[str, Mapping[str, Figure]], rows: Sequence[
     records = {row: row for row in figures if "/" in row}
     columns = ("beats", "S beats", "S F1", "false S", "V beats", "V F1", "false V")
     return {
-        "databases": Table("", "patients left out", {row: row for row in rows}, ECTOPIC),
+        "databases": Table("", "records of", {row: row for row in rows}, ECTOPIC),
         "records": Table("By record", "record", records, columns),
     }
 

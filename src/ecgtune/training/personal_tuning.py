@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ecgtune.labels import CLASSES
+from ecgtune.training.networks import RelationSequence
 from ecgtune.training.sequences import IGNORED, Excerpts, Inputs, Recording, class_weights
 
 _SEGMENT = 2048
@@ -68,7 +69,7 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
     seed
         Of the excerpts.
     """
-    network = copy.deepcopy(parent).eval()
+    network = familiar(parent).eval()
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name.split(".")[0] not in options.frozen)
     free = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -99,6 +100,13 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
     finally:
         torch.random.set_rng_state(generator)
     return network.requires_grad_(True)
+
+
+def familiar(network: nn.Module) -> nn.Module:
+    """Copy a network as it may be tuned to one patient, with what it must not learn of many."""
+    if isinstance(network, RelationSequence):
+        return network.made_familiar()
+    return copy.deepcopy(network)
 
 
 def predicted_classes(network: nn.Module, recording: Recording, reach: int) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """The default network: a beat's relations to the typical beat, its shape, and the beats around it."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -32,6 +33,9 @@ class RelationSequence(BeatSequence):
         Width of the hidden layer over the relations.
     lost
         Share of relations that are left out at random in training.
+    familiar
+        Whether the shape adds to N and S too, by weights that begin at zero: for a network that is tuned to
+        one patient, whose atria it may learn by heart.
     channels, width, rhythm, classes, filters, size, summary, hidden, dilations, alone, dropout
         As in `BeatSequence`.
 
@@ -57,6 +61,7 @@ class RelationSequence(BeatSequence):
         dilations: Sequence[int] = (1, 2, 4, 8),
         alone: float = 0.3,
         dropout: float = 0.2,
+        familiar: bool = False,
     ) -> None:
         super().__init__(
             channels, width, rhythm, classes, filters, size, summary, hidden, dilations, alone, dropout
@@ -78,6 +83,14 @@ class RelationSequence(BeatSequence):
             nn.ReLU(),
         )
         self.look = nn.Linear(size, classes - _SHAPED)
+        self.know = nn.Parameter(torch.zeros(_SHAPED, size)) if familiar else None
+
+    def made_familiar(self) -> "RelationSequence":
+        """Copy the network with ``familiar``; it says what this one says until it is tuned."""
+        network = copy.deepcopy(self)
+        if network.know is None:
+            network.know = nn.Parameter(torch.zeros(_SHAPED, self.size))
+        return network
 
     def encode(self, beats: Tensor) -> Tensor:
         """Vectors [batch, beats, 2 size] of beats [batch, beats, channels, width], each by itself."""
@@ -89,5 +102,8 @@ class RelationSequence(BeatSequence):
     def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
         """Logits [batch, beats, classes] of vectors [batch, beats, 2 size] and RR features."""
         logits = super().decide(encoded[..., : self.size], rhythm)
-        shaped = logits[..., _SHAPED:] + self.look(encoded[..., self.size :])
-        return torch.cat([logits[..., :_SHAPED], shaped], -1)
+        shape = encoded[..., self.size :]
+        others, shaped = logits[..., :_SHAPED], logits[..., _SHAPED:] + self.look(shape)
+        if self.know is not None:
+            others = others + shape @ self.know.T
+        return torch.cat([others, shaped], -1)
