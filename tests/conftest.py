@@ -1,12 +1,21 @@
 """Fixtures for real recordings, and the count of the tests that used them."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from command import Command
+
+
+@pytest.fixture(autouse=True)
+def _small_numbers_are_numbers() -> Iterator[None]:
+    """What a training switches off in its process, numbers near zero, the next test has again."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

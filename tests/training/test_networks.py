@@ -25,7 +25,16 @@ BUILT: dict[str, list[Built]] = {
     "beat-sequence": [
         Built(47_314),
         Built(1_044, {"filters": [4], "size": 5, "hidden": 6, "dilations": [2]}, channels=2, width=63),
-    ]
+    ],
+    "relation-sequence": [
+        Built(66_213, {"before": 80}, width=176),
+        Built(
+            1_987,
+            {"before": 40, "filters": [4], "size": 5, "compared": 6, "hidden": 6, "dilations": [2]},
+            channels=2,
+            width=120,
+        ),
+    ],
 }
 
 CASES = [pytest.param(name, built, id=f"{name}-{i}") for name in BUILT for i, built in enumerate(BUILT[name])]
@@ -94,7 +103,8 @@ def test_a_beat_reaches_as_far_as_reach_says_and_no_farther(name, built, which):
     middle = n // 2
     inputs = beats(built, 1, n)
     changed = [x.clone() for x in inputs]
-    changed[which][0, middle] += 10
+    # No constant: relations to the typical beat do not see it.
+    changed[which][0, middle] += 10 * torch.randn_like(changed[which][0, middle])
     with torch.no_grad():
         differs = (network(*inputs) != network(*changed))[0].any(1).nonzero()[:, 0]
     assert differs.min() == middle - network.reach

@@ -49,7 +49,7 @@ def test_protocols_that_divide_in_time_are_told_what_a_beat_reads() -> None:
     for protocol in PROTOCOLS:
         given = split_options(protocol, how)
         assert set(given) == (
-            {"window"} if protocol in ("chronological", "patient-adapted", "patient-adapted-24") else set()
+            {"window"} if protocol == "chronological" or protocol.startswith("patient-adapted") else set()
         )
     before, after = split_options("patient-adapted", how)["window"]
     assert before == after == pytest.approx(3 + 19 / 128)

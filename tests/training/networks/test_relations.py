@@ -100,6 +100,24 @@ def test_the_shape_says_nothing_of_n_and_s() -> None:
     torch.testing.assert_close(change[..., 2:], torch.ones(2, 5, 3))
 
 
+def test_made_familiar_a_network_says_the_same_until_it_is_tuned_and_then_of_n_and_s_too() -> None:
+    net = network()
+    x, rhythm = torch.randn(2, 5, 4, WIDTH), torch.randn(2, 5, 7)
+    tuned = net.made_familiar()
+    torch.testing.assert_close(tuned(x, rhythm), net(x, rhythm))
+    assert net.know is None
+    assert tuned.know is not None
+    with torch.no_grad():
+        tuned.know += 0.1
+    change = tuned(x, rhythm) - net(x, rhythm)
+    assert (change[..., :2] != 0).any()
+    assert (change[..., 2:] == 0).all()
+    arguments = {"filters": (3,), "size": 4, "hidden": 6, "dilations": (1, 2), "familiar": True}
+    again = RelationSequence(4, WIDTH, 7, BEFORE, **arguments).eval()
+    again.load_state_dict(tuned.state_dict())
+    torch.testing.assert_close(again(x, rhythm), tuned(x, rhythm))
+
+
 def test_a_label_depends_on_beats_within_reach_alone() -> None:
     net = network()
     x, rhythm = torch.randn(1, 12, 4, WIDTH), torch.randn(1, 12, 7)
