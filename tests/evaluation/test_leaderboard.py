@@ -222,7 +222,7 @@ def test_what_has_no_result_is_not_measured_and_no_error() -> None:
             assert [each for each in found.rows if each.values] == []
             systems = {entry.system for entry in ENTRIES if entry.task == found.task and entry.result}
             assert systems <= {each.system for each in found.missing}
-    assert "not measured: default (its network), 1-NN memoriser, two-fold-focal (5 methods)" in plain({})
+    assert "not measured: strict (version 0.1.0), 1-NN memoriser, two-fold-focal (5 methods)" in plain({})
     assert markdown({}, "overview").count(NOT_MEASURED) > 20
     assert markdown({}).count("## ") == len(TELLS)
 
