@@ -1,6 +1,6 @@
 """Run all benchmarks and keep their figures as ``results/benchmarks.json``; measure on an idle machine.
 
-``python benchmarks/store.py``
+``python benchmarks/store.py``; ``--without-stacks`` leaves out the longest, networks trained side by side.
 """
 
 import json
@@ -21,9 +21,10 @@ NAMES = ("classify", "start", "memory", "evaluate", "stacks")
 def main() -> None:
     began = time.perf_counter()
     quick = [argument for argument in sys.argv[1:] if argument == "--quick"]
+    stacked = "--without-stacks" not in sys.argv[1:]
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in NAMES:
+        for name in NAMES if stacked else NAMES[:-1]:
             path = Path(folder) / f"{name}.json"
             command = [sys.executable, str(HERE / f"bench_{name}.py"), *quick, "--json", str(path)]
             subprocess.run(command, check=True)
@@ -70,16 +71,7 @@ def main() -> None:
     }
     figures |= memory
 
-    alone = {batch: times["one at a time"] for batch, times in found["stacks"]["seconds"].items()}
-    trained = {
-        f"grid, {batch}: {way}": {
-            "time": Figure(taken, unit="s"),
-            "a window": Figure(1e6 * taken / found["stacks"]["windows"][batch], unit="µs"),
-            "times as fast": Figure(alone[batch] / taken),
-        }
-        for batch, times in found["stacks"]["seconds"].items()
-        for way, taken in times.items()
-    }
+    trained = _stacks(found["stacks"]) if stacked else {}
     figures |= trained
 
     records = found["classify"]["records"]
@@ -88,7 +80,7 @@ def main() -> None:
         name="benchmarks",
         title="Speed and memory",
         created=now().date(),
-        command=" ".join(["python benchmarks/store.py", *quick]),
+        command=" ".join(["python benchmarks/store.py", *quick, *["--without-stacks"] * (not stacked)]),
         protocol="medians of several interleaved runs; peers read and detect, but label nothing",
         figures=figures,
         tables={
@@ -111,20 +103,35 @@ def main() -> None:
                 {name: name for name in memory},
                 ("peak memory", "beats", "time"),
             ),
-            "stacks": Table(
-                f"{found['stacks']['networks']} networks of `patient-transfer` for patients "
-                f"{', '.join(found['stacks']['records'])}, one epoch on one thread",
-                "",
-                {name: name.removeprefix("grid, ") for name in trained},
-                ("time", "a window", "times as fast"),
-            ),
         },
         data=data_used(keys),
         code=code_version(),
         machine=machine_class(),
         wall_s=round(time.perf_counter() - began, 1),
     )
+    if stacked:
+        result.tables["stacks"] = Table(
+            f"{found['stacks']['networks']} networks of `patient-transfer` for patients "
+            f"{', '.join(found['stacks']['records'])}, one epoch on one thread",
+            "",
+            {name: name.removeprefix("grid, ") for name in trained},
+            ("time", "a window", "times as fast"),
+        )
     save_result(result, Path("results") / f"benchmarks{'-quick' * bool(quick)}.json")
+
+
+def _stacks(found: dict[str, Any]) -> dict[str, dict[str, Figure]]:
+    """Seconds of each way to train a grid of networks."""
+    alone = {batch: times["one at a time"] for batch, times in found["seconds"].items()}
+    return {
+        f"grid, {batch}: {way}": {
+            "time": Figure(taken, unit="s"),
+            "a window": Figure(1e6 * taken / found["windows"][batch], unit="µs"),
+            "times as fast": Figure(alone[batch] / taken),
+        }
+        for batch, times in found["seconds"].items()
+        for way, taken in times.items()
+    }
 
 
 def _records() -> tuple[str, ...]:
