@@ -29,7 +29,7 @@ def test_some_protocols(ecgtune: Command) -> None:
         "INTER-PATIENT",
         "PATIENT-ADAPTED",
     ]
-    assert "DS2 was not blind for the network of the default" in ended.out
+    assert "DS2 was not blind for the default and the strict model" in ended.out
 
 
 def test_json(ecgtune: Command) -> None:

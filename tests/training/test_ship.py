@@ -50,8 +50,12 @@ def test_model_and_result_are_copied_and_the_card_has_the_figures(
     assert (value, low, high) == pytest.approx((figure.value, figure.low, figure.high), rel=1e-3)
     assert card["metrics"]["small-by-record"]["figures"]["pooled"]["beats"] == 2532
     assert "one lead" in card["metrics"]["small-by-record"]["figures"]
-    # Again, in place of what is there.
+    # Again, in place of what is there: the log keeps what was scored before.
+    content = json.loads((finished / "result.json").read_text())
+    content["scorings"][0] |= {"when": "2999-01-01T00:00:00+00:00"}
+    (finished / "result.json").write_text(json.dumps(content))
     ship.ship(finished, results)
+    assert len(load_result(results / "small-by-record.json").scorings) == 2
     assert sorted(path.name for path in shelf.iterdir()) == ["small"]
 
 

@@ -28,27 +28,13 @@ ENCODED_TOGETHER = 1024
 """Beats that are encoded in one step."""
 
 
-class SequenceNetwork(nn.Module):
-    """What the network of a sequence model has; `ecgtune.training.networks.BeatSequence` is one."""
-
-    reach: int
-
-    def encode(self, beats: Tensor) -> Tensor:
-        """Vectors [batch, beats, size] of beats [batch, beats, channels, width], each by itself."""
-        raise NotImplementedError
-
-    def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
-        """Logits [batch, beats, classes] of vectors and RR features [batch, beats, features]."""
-        raise NotImplementedError
-
-
 class OneBeat(nn.Module):
     """One beat's logits as a function of its own window and RR features alone.
 
     Parameters
     ----------
     network
-        See `SequenceNetwork`.
+        Has ``encode``, ``decide`` and ``reach``, as `ecgtune.training.networks.BeatSequence` has.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -111,7 +97,7 @@ class SequenceSubject:
     name
         Name and version.
     network
-        In evaluation mode; see `SequenceNetwork`.
+        In evaluation mode; see `OneBeat`.
     preprocessing
         Of the model's card.
     trained_on

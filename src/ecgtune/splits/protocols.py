@@ -159,51 +159,35 @@ def _inter_patient_published(beats: BeatIndex, seed: int, *, validation: float =
     yield replace(split, shared=frozenset({patient_of("mitdb", "202")}))
 
 
-def _patient_adapted(
-    beats: BeatIndex,
-    seed: int,
-    *,
-    validation: float = 0.2,
-    until: float = 300.0,
-    tune_validation: float = 0.2,
-    window: Window,
-) -> Iterator[Split]:
-    """`inter-patient`, then tuned on each DS2 record's first `until` seconds, tested on the rest."""
-    base = _by_patients(beats, seed, _ds1(beats), _mitdb(beats, DS2), validation)
-    yield _adapt(base, until, tune_validation, window)
+def _adapted(sides: Callable[[BeatIndex], tuple[Mask, Mask]]) -> Callable[..., Iterator[Split]]:
+    """Make a protocol: train on one side, tune on the first `until` seconds of the other, test on its rest."""
+
+    def make(
+        beats: BeatIndex,
+        seed: int,
+        *,
+        validation: float = 0.2,
+        until: float = 300.0,
+        tune_validation: float = 0.2,
+        window: Window,
+    ) -> Iterator[Split]:
+        base = _by_patients(beats, seed, *sides(beats), validation)
+        yield _adapt(base, until, tune_validation, window)
+
+    return make
 
 
-def _patient_adapted_open(
-    beats: BeatIndex,
-    seed: int,
-    *,
-    validation: float = 0.2,
-    until: float = 300.0,
-    tune_validation: float = 0.2,
-    window: Window,
-) -> Iterator[Split]:
-    """`inter-patient-open`, then tuned and tested as in `patient-adapted`."""
-    base = _by_patients(beats, seed, _not_ds2(beats), _mitdb(beats, DS2), validation)
-    yield _adapt(base, until, tune_validation, window)
+def _sides_of_24(beats: BeatIndex) -> tuple[Mask, Mask]:
+    """Mitdb's 100-series and its 200-series, the division of Kiranyaz 2016 (doi:10.1109/TBME.2015.2468589).
 
-
-def _patient_adapted_24(
-    beats: BeatIndex,
-    seed: int,
-    *,
-    validation: float = 0.2,
-    until: float = 300.0,
-    tune_validation: float = 0.2,
-    window: Window,
-) -> Iterator[Split]:
-    """Train on mitdb's 100-series, tune on the start of each 200-series record, test on its rest.
-
-    Kiranyaz 2016 (doi:10.1109/TBME.2015.2468589) takes 245 beats of the 100-series; here all its beats may
-    train. Paced records are left out, which leaves 20 and 24 records.
+    They take 245 beats of the 100-series; here all its beats may train. Paced records are left out, which
+    leaves 20 and 24 records.
     """
-    series = [[r for r in CATALOGUE["mitdb"].records if r[0] == digit and r not in PACED] for digit in "12"]
-    base = _by_patients(beats, seed, _mitdb(beats, series[0]), _mitdb(beats, series[1]), validation)
-    yield _adapt(base, until, tune_validation, window)
+    first, second = (
+        _mitdb(beats, [r for r in CATALOGUE["mitdb"].records if r[0] == digit and r not in PACED])
+        for digit in "12"
+    )
+    return first, second
 
 
 def _chronological(
@@ -278,9 +262,9 @@ _MAKERS: dict[str, Callable[..., Iterator[Split]]] = {
     "inter-patient": _inter_patient,
     "inter-patient-open": _inter_patient_open,
     "inter-patient-published": _inter_patient_published,
-    "patient-adapted": _patient_adapted,
-    "patient-adapted-open": _patient_adapted_open,
-    "patient-adapted-24": _patient_adapted_24,
+    "patient-adapted": _adapted(lambda beats: (_ds1(beats), _mitdb(beats, DS2))),
+    "patient-adapted-open": _adapted(lambda beats: (_not_ds2(beats), _mitdb(beats, DS2))),
+    "patient-adapted-24": _adapted(_sides_of_24),
     "chronological": _chronological,
     "cross-database": _cross_database,
     "k-fold": _k_fold,

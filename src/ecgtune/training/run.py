@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,7 @@ from skorch import NeuralNet
 from skorch.helper import predefined_split
 from torch import nn
 
-from ecgtune._version import __version__
 from ecgtune.beats import Beats
-from ecgtune.databases import CATALOGUE
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.calibration import fit_temperature
 from ecgtune.evaluation.metrics import figures
@@ -25,6 +23,7 @@ from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
 from ecgtune.splits import Split, make_folds, make_split
+from ecgtune.training.card import model_card
 from ecgtune.training.config import Config, DataOptions
 from ecgtune.training.estimator import (
     SCORE,
@@ -134,7 +133,7 @@ def train(
     write_whole(out / "split.json", json.dumps(split.describe(), indent=1) + "\n")
 
     train_keys, every_key = split.records("train"), {*split.records("train"), *split.records("validate")}
-    tell(f"reading {len(every_key)} records of {_listing(config)}")
+    tell(f"reading {len(every_key)} records of {', '.join(config.data.databases)}")
     table = training_table(sorted(every_key), how, split.validate_until)
     divided = not split.boundaries.keys().isdisjoint(train_keys)
     early = training_table(train_keys, how, split.signal_until) if divided else table
@@ -162,7 +161,7 @@ def train(
         "temperature": temperature,
     }
     network = net.module_
-    card = _card(config, split, seed, network.reach) | {"temperature": temperature}
+    card = model_card(config, split, seed, network.reach) | {"temperature": temperature}
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     adapted: Adapted | None = None
@@ -324,56 +323,6 @@ def on_data(config: Config, data: str | None) -> Config:
     return config if data is None else replace(config, data=DataOptions((data,)))
 
 
-def _listing(config: Config) -> str:
-    return ",".join(config.data.databases)
-
-
-def _card(config: Config, split: Split, seed: int, reach: int) -> dict[str, Any]:
-    how = config.preprocessing
-    refitted = config.training.refit and split.protocol != "leave-patients-out"
-    sides = ("train", "validate") if refitted else ("train",)
-    read = (*config.data.databases, *config.data.weak)
-    return {
-        "name": config.name,
-        "version": config.version,
-        "summary": config.summary,
-        "ecgtune": __version__,
-        "classes": list(CLASSES),
-        "architecture": {
-            **config.network,
-            "channels": how.channels,
-            "width": how.width,
-            "rhythm": len(how.rhythm_features),
-        },
-        "preprocessing": how.to_card(),
-        "leads": "one or two; of more, the usual arrhythmia leads (MLII, II, V1, V5, ...) come first",
-        "looks_ahead": (
-            "each label depends on the recording's signal and beats up to "
-            f"{how.reach_with(reach)} beats before and after; nothing else of the recording is used"
-        ),
-        "training": {
-            "data": _listing(config),
-            "weak": list(config.data.weak),
-            "protocol": split.protocol,
-            "split_hash": split.hash,
-            "seed": seed,
-            "options": asdict(config.training),
-            "augmentation": asdict(config.augmentation),
-            "records": ["/".join(key) for side in sides for key in split.records(side)],
-            "patients": sorted({who for side in sides for who in split.patients(side)}),
-        },
-        "metrics": {},
-        "licence": "Apache-2.0",
-        "data_licence": _said_once(CATALOGUE[name].licence for name in read),
-        "citation": _said_once(CATALOGUE[name].citation for name in read),
-        "intended_use": "research and engineering; not a medical device",
-    }
-
-
-def _said_once(texts: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(texts))
-
-
 def cross_validate(
     config: Config,
     out: Path,
@@ -416,7 +365,7 @@ def cross_validate(
             table = training_table(sorted(keys), config.preprocessing)
         side = prepare(table, rows_of(table, index, split.train), config.preprocessing)
         net, _ = _fit(config, [*side, *weak], None, folder / "fit", seed, tell, epochs=config.training.epochs)
-        model = save_model(net.module_, _card(config, split, seed, net.module_.reach), folder / "model")
+        model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
         left_out = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, left_out, index, split.validate)
         prepared = prepare(table, rows_of(table, index, split.validate), config.preprocessing)

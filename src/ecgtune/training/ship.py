@@ -7,6 +7,7 @@ model into its card.
 import argparse
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from ecgtune.errors import ModelError
 from ecgtune.evaluation.results import FILE, FOLDER, Result, load_result, load_results, save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.model import CARD, load_model, pretrained_folder, read_card
+from ecgtune.training.measured import earlier_scorings
 
 LARGEST = 3_000_000
 """Bytes of a model folder that may ship."""
 
 
 def ship(run: Path, results: Path = FOLDER) -> Path:
-    """Copy the model of a training to the models that ship, and its result to the others.
+    """Copy a training's model to the models that ship, and its result, with the log so far, to the others.
 
     Parameters
     ----------
@@ -56,8 +58,10 @@ def ship(run: Path, results: Path = FOLDER) -> Path:
     if folder.exists():
         shutil.rmtree(folder)
     part.rename(folder)
-    make_folder(results)
-    save_result(result, results / f"{result.name}.json")
+    path = make_folder(results) / f"{result.name}.json"
+    # The log of what was scored on this test side goes on, whatever run folder it was scored from.
+    log = sorted({*earlier_scorings(path), *result.scorings}, key=lambda entry: entry.when)
+    save_result(replace(result, scorings=tuple(log)), path)
     return folder
 
 

@@ -1,0 +1,70 @@
+"""The card of a model that `ecgtune.training.run` trains."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from ecgtune._version import __version__
+from ecgtune.databases import CATALOGUE
+from ecgtune.labels import CLASSES
+from ecgtune.splits import Split
+from ecgtune.training.config import Config
+
+
+def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str, Any]:
+    """Describe a trained network: what its model folder's card holds before the model is saved and tested.
+
+    Parameters
+    ----------
+    config
+        What it was trained by.
+    split
+        Whom it was trained on; its training side, and where the configuration refits the validation side too.
+    seed
+        Of the training.
+    reach
+        Beats on either side that the network reads.
+    """
+    how = config.preprocessing
+    refitted = config.training.refit and split.protocol != "leave-patients-out"
+    sides = ("train", "validate") if refitted else ("train",)
+    read = (*config.data.databases, *config.data.weak)
+    return {
+        "name": config.name,
+        "version": config.version,
+        "summary": config.summary,
+        "ecgtune": __version__,
+        "classes": list(CLASSES),
+        "architecture": {
+            **config.network,
+            "channels": how.channels,
+            "width": how.width,
+            "rhythm": len(how.rhythm_features),
+        },
+        "preprocessing": how.to_card(),
+        "leads": "one or two; of more, the usual arrhythmia leads (MLII, II, V1, V5, ...) come first",
+        "looks_ahead": (
+            "each label depends on the recording's signal and beats up to "
+            f"{how.reach_with(reach)} beats before and after; nothing else of the recording is used"
+        ),
+        "training": {
+            "data": ",".join(config.data.databases),
+            "weak": list(config.data.weak),
+            "protocol": split.protocol,
+            "split_hash": split.hash,
+            "seed": seed,
+            "options": asdict(config.training),
+            "augmentation": asdict(config.augmentation),
+            "records": ["/".join(key) for side in sides for key in split.records(side)],
+            "patients": sorted({who for side in sides for who in split.patients(side)}),
+        },
+        "metrics": {},
+        "licence": "Apache-2.0",
+        "data_licence": _said_once(CATALOGUE[name].licence for name in read),
+        "citation": _said_once(CATALOGUE[name].citation for name in read),
+        "intended_use": "research and engineering; not a medical device",
+    }
+
+
+def _said_once(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
