@@ -160,7 +160,7 @@ def _inter_patient_published(beats: BeatIndex, seed: int, *, validation: float =
 
 
 def _adapted(sides: Callable[[BeatIndex], tuple[Mask, Mask]]) -> Callable[..., Iterator[Split]]:
-    """Make a protocol: train on one side, tune on the first `until` seconds of the other, test on its rest."""
+    """Make a protocol: train on one side, tune on the other's first `until` seconds, test on its rest."""
 
     def make(
         beats: BeatIndex,

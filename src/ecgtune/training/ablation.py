@@ -5,7 +5,6 @@ is not read.
 """
 
 import argparse
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -154,7 +153,6 @@ def main() -> None:
     arguments = parser.parse_args()
     # Sums keep their order, so that the same command gives the same digits on a busy machine.
     torch.set_num_threads(1)
-    began = time.perf_counter()
     found = measure(
         load_config(arguments.config),
         arguments.runs,
@@ -162,8 +160,7 @@ def main() -> None:
         tell=lambda line: print(line, flush=True),
     )
     command = f"python -m ecgtune.training.ablation --config {arguments.config} --folds {arguments.folds}"
-    wall_s = sum(result.wall_s for result in found.values()) or time.perf_counter() - began
-    result = assemble(found, command, round(wall_s, 1))
+    result = assemble(found, command, round(sum(each.wall_s for each in found.values()), 1))
     out = arguments.out or FOLDER / f"{result.name}.json"
     save_result(result, out)
     print(f"{out} written; `ecgtune results update` renews the documents")
