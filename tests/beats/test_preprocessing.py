@@ -36,6 +36,7 @@ def test_what_a_card_does_not_say_is_the_default() -> None:
         ({"before": "many"}, "makes no sense"),
         ({"neighbours": 0}, "neighbours, near, far and leads must be 1 or more"),
         ({"leads": 0}, "must be 1 or more"),
+        ({"alike": -1}, "alike -1 asked for; give 0 or more"),
     ],
 )
 def test_a_card_that_cannot_be_followed_is_refused(card: dict[str, Any], message: str) -> None:
@@ -44,9 +45,10 @@ def test_a_card_that_cannot_be_followed_is_refused(card: dict[str, Any], message
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("alike", [0, 5])
 @pytest.mark.parametrize("leads", [1, 2, 3])
-def test_inputs_have_the_shapes_that_the_properties_say(leads: int) -> None:
-    how = Preprocessing(leads=leads)
+def test_inputs_have_the_shapes_that_the_properties_say(leads: int, alike: int) -> None:
+    how = Preprocessing(leads=leads, alike=alike)
     rng = np.random.default_rng(0)
     windows = rng.normal(size=(20, leads, how.width)).astype(np.float32)
     beats, rhythm = how.inputs(windows, np.arange(20) * 100)
@@ -55,10 +57,12 @@ def test_inputs_have_the_shapes_that_the_properties_say(leads: int) -> None:
     assert beats.dtype == rhythm.dtype == np.float32
 
 
-def test_inputs_depend_on_no_more_beats_than_the_reach_says() -> None:
-    how = Preprocessing(neighbours=8, near=3, far=20)
+@pytest.mark.parametrize("alike", [0, 20])
+def test_inputs_depend_on_no_more_beats_than_the_reach_says(alike: int) -> None:
+    how = Preprocessing(neighbours=8, near=3, far=20, alike=alike)
     rng = np.random.default_rng(2)
     windows = rng.normal(size=(300, 2, how.width)).astype(np.float32)
+    windows += np.sin(np.arange(how.width) / 5, dtype=np.float32)
     at = np.cumsum(rng.integers(60, 140, 300))
     beats, rhythm = how.inputs(windows, at)
     inner = slice(100, 200)

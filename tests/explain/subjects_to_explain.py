@@ -21,33 +21,39 @@ from ecgtune.training.networks.windows import WINDOW_NETWORKS, build_window_netw
 
 HOW = Preprocessing(neighbours=8, near=4, far=16)
 
+ALIKE = Preprocessing(before=40, after=80, neighbours=8, near=4, far=16, alike=12)
+"""With look-alikes."""
 
-def sequence_subject(seed: int = 0) -> SequenceSubject:
+
+def sequence_subject(seed: int = 0, how: Preprocessing = HOW) -> SequenceSubject:
     torch.manual_seed(seed)
+    related = {"before": how.before, "alike": True} if how.alike else {}
     network = build_network(
-        "beat-sequence",
-        channels=HOW.channels,
-        width=HOW.width,
-        rhythm=len(HOW.rhythm_features),
+        "relation-sequence" if how.alike else "beat-sequence",
+        channels=how.channels,
+        width=how.width,
+        rhythm=len(how.rhythm_features),
         filters=[4, 6],
         size=4,
         hidden=4,
         dilations=[1, 2],
+        **related,
     )
     # Without statistics of their own, batch normalisations would pass everything on as it is.
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm1d):
             layer.running_mean.normal_()
             layer.running_var.uniform_(0.5, 2)
-    return SequenceSubject("tiny", network.eval(), HOW)
+    return SequenceSubject("tiny", network.eval(), how)
 
 
-def sequence_reading(n: int = 40, seed: int = 0) -> Reading:
+def sequence_reading(n: int = 40, seed: int = 0, how: Preprocessing = HOW) -> Reading:
     """A made-up recording of n beats."""
     draw = np.random.default_rng(seed)
     at = np.cumsum(draw.integers(60, 140, n))
-    windows = draw.normal(size=(n, HOW.leads, HOW.width)).astype(np.float32)
-    signal, rhythm = HOW.inputs(windows, at)
+    windows = draw.normal(size=(n, how.leads, how.width)).astype(np.float32)
+    parts = how.parts(windows, at)
+    signal, rhythm = parts.inputs()
     return Reading(
         database="",
         record="made-up",
@@ -57,11 +63,12 @@ def sequence_reading(n: int = 40, seed: int = 0) -> Reading:
         sample=at,
         label=np.full(n, -1),
         signal=signal,
-        scale=np.ones((n, HOW.leads), dtype=np.float32),
-        offset=np.zeros((n, HOW.leads), dtype=np.float32),
+        scale=np.ones((n, how.leads), dtype=np.float32),
+        offset=np.zeros((n, how.leads), dtype=np.float32),
         rhythm=rhythm,
         rr=rr_seconds(at / 128),
         readable=np.ones(n, dtype=np.bool_),
+        own_share=None if parts.alike is None else parts.alike.own,
     )
 
 
@@ -80,10 +87,13 @@ class FewPixels(nn.Module):
         return made
 
 
-def _sequence() -> tuple[Subject, Examples]:
-    subject, reading = sequence_subject(), sequence_reading()
-    # The first and the last beat have fewer neighbours.
-    return subject, subject.examples(reading, np.array([0, 1, 20, 39]))
+def _sequence(how: Preprocessing) -> Callable[[], tuple[Subject, Examples]]:
+    def make() -> tuple[Subject, Examples]:
+        subject, reading = sequence_subject(how=how), sequence_reading(how=how)
+        # The first and the last beat have fewer neighbours.
+        return subject, subject.examples(reading, np.array([0, 1, 20, 39]))
+
+    return make
 
 
 def _images() -> tuple[Subject, Examples]:
@@ -120,7 +130,8 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "sequence": Kind(_sequence, rhythm=True),
+    "sequence": Kind(_sequence(HOW), rhythm=True),
+    "sequence with look-alikes": Kind(_sequence(ALIKE), rhythm=True),
     "images": Kind(_images),
     "stack": Kind(_stack),
     **{name: Kind(_windows(name), convolves=name != "ann") for name in WINDOW_NETWORKS},

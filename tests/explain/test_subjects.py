@@ -10,8 +10,9 @@ import pytest
 import torch
 from made_up_beats_explained import random_reading, small_network, subject_around
 from safetensors.torch import load_file
-from subjects_to_explain import HOW, sequence_reading, sequence_subject
+from subjects_to_explain import ALIKE, HOW, sequence_reading, sequence_subject
 
+from ecgtune.beats import Preprocessing
 from ecgtune.classification import classify
 from ecgtune.errors import ModelError, RecordError
 from ecgtune.explain import concatenate, logits_of, subject_of
@@ -39,15 +40,36 @@ def simulated() -> Record:
     return simulate(60, 250, ["MLII", "V1"], seed=3, ectopy={"V": 0.2})
 
 
+@pytest.mark.parametrize("how", [HOW, ALIKE])
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 40])
-def test_one_beat_alone_has_the_logits_that_it_has_in_its_recording(n: int) -> None:
-    subject, reading = sequence_subject(), sequence_reading(n)
+def test_one_beat_alone_has_the_logits_that_it_has_in_its_recording(n: int, how: Preprocessing) -> None:
+    subject, reading = sequence_subject(how=how), sequence_reading(n, how=how)
     alone = softmax(logits_of(subject, subject.examples(reading)))
     np.testing.assert_allclose(alone, subject.probability(reading), atol=1e-6)
     # In any order, and beats from the ends of the recording among those from its middle.
     order = np.random.default_rng(0).permutation(n)
     mixed = softmax(logits_of(subject, subject.examples(reading, order)))
     np.testing.assert_allclose(mixed, alone[order], atol=1e-6)
+
+
+def test_the_mean_of_look_alikes_follows_the_beat_by_its_share() -> None:
+    subject = sequence_subject(how=ALIKE)
+    windows = np.random.default_rng(0).normal(size=(40, ALIKE.leads, ALIKE.width)).astype(np.float32)
+    at = np.arange(40) * 90
+    reading = sequence_reading(how=ALIKE)
+    parts = ALIKE.parts(windows, at)
+    signal, rhythm = parts.inputs()
+    assert parts.alike is not None
+    reading = replace(reading, signal=signal, rhythm=rhythm, own_share=parts.alike.own)
+    row = np.array([20])
+    examples = subject.examples(reading, row)
+    changed = examples.with_signal(examples.signal * 1.3)
+    whole = signal[None].copy()
+    whole[0, 20, :2] *= 1.3
+    whole[0, 20, 4:] += parts.alike.own[20] * 0.3 * signal[20, :2]
+    with torch.no_grad():
+        expected = subject.network(torch.from_numpy(whole), torch.from_numpy(rhythm)[None])[0, row]
+    np.testing.assert_allclose(logits_of(subject, changed), expected, atol=1e-5)
 
 
 def test_long_recordings_are_labelled_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ summary = "mine"
 network = "beat-sequence"
 """
 
+RELATED = MINIMAL.replace("beat-sequence", "relation-sequence")
+
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_configuration_that_ships_is_called_by_its_name_and_builds_its_network(name):
@@ -72,6 +74,18 @@ def test_quick_changes_the_number_of_epochs_alone():
         (MINIMAL + "[training]\ntemperature = -0.5", r"\[training\] temperature is -0.5; give 0 or more"),
         (MINIMAL + "[preprocessing]\nband = 40", r"\[preprocessing\] band is 40; give a value like"),
         (MINIMAL + "[preprocessing]\nrate = 250", "250 Hz asked for; this ecgtune works at 128 Hz"),
+        (
+            RELATED + "before = 60\n[preprocessing]\nbefore = 80\nafter = 96",
+            r"\[network\] before is 60, \[preprocessing\] before 80; give both the same",
+        ),
+        (
+            RELATED + "before = 56\n[preprocessing]\nalike = 16",
+            r"\[network\] alike must be true where \[preprocessing\] alike is 16",
+        ),
+        (
+            RELATED + "before = 56\nalike = true",
+            r"\[network\] alike must be false where \[preprocessing\] alike is 0",
+        ),
         ("training = 3\n" + MINIMAL, r"training is 3; write it as a table, \[training\]"),
         (MINIMAL.replace("beat-sequence", "transformer"), r"\[network\] needs network = one of: beat-seq"),
         (MINIMAL.split("[network]")[0] + 'network = "beat-sequence"', r"\[network\] needs network"),

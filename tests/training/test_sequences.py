@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,17 +15,17 @@ HOW = Preprocessing(before=32, after=32)
 OFF = Augmentation(swap=0, lose_first=0, lose_second=0, invert=0, gain=0, noise=0, shift=0, rhythm=0)
 
 
-def recording(n: int, leads: int = 2) -> Recording:
+def recording(n: int, leads: int = 2, parts: int = 2) -> Recording:
     """Beats whose samples are all their number, counted from one."""
     number = torch.arange(1, n + 1, dtype=torch.float32)
-    beats = number[:, None, None].repeat(1, 2 * leads, 8)
+    beats = number[:, None, None].repeat(1, parts * leads, 8)
     return Recording("db/r", beats, number[:, None].repeat(1, 3), torch.arange(n) % 5)
 
 
-def batch(how: Augmentation, items: int = 200, leads: int = 2, seed: int = 0):
+def batch(how: Augmentation, items: int = 200, leads: int = 2, seed: int = 0, parts: int = 2):
     torch.manual_seed(seed)
-    one = Excerpts([recording(16, leads)], 16, jitter=False)[0]
-    return how([one] * items), one
+    one = Excerpts([recording(16, leads, parts)], 16, jitter=False)[0]
+    return how([one] * items, leads), one
 
 
 def test_beats_that_are_not_asked_for_stay_as_context_without_their_labels():
@@ -112,7 +113,7 @@ def test_augmentation_never_writes_into_the_dataset():
     excerpts = Excerpts([recording(64)], 16, jitter=True)
     every = Augmentation(swap=0.5, lose_first=0.3, lose_second=0.3, invert=0.5, gain=1, noise=1, rhythm=1)
     before = excerpts._recordings[0].beats.clone(), excerpts._recordings[0].rhythm.clone()
-    for _ in DataLoader(excerpts, batch_size=2, shuffle=True, collate_fn=every):
+    for _ in DataLoader(excerpts, batch_size=2, shuffle=True, collate_fn=partial(every, leads=2)):
         pass
     assert torch.equal(excerpts._recordings[0].beats, before[0])
     assert torch.equal(excerpts._recordings[0].rhythm, before[1])
@@ -136,6 +137,15 @@ def test_leads_are_lost_as_often_as_asked_and_never_both():
     assert torch.equal(gone[:, :2], gone[:, 2:])
 
 
+def test_with_look_alikes_a_lead_is_lost_and_changed_in_all_three_parts():
+    off = {"swap": 0.0, "lose_first": 1.0, "lose_second": 0.0, "gain": 0.3, "noise": 0.0}
+    (inputs, _), (one, _) = batch(Augmentation(**off), parts=3)
+    factor = (inputs["beats"] / one["beats"])[:, 0, :, 0]
+    assert (factor[:, ::2] == 0).all()
+    assert (factor[:, 1::2] != 0).all()
+    assert torch.allclose(factor[:, [1, 1]], factor[:, [3, 5]], rtol=1e-4)
+
+
 def test_the_only_lead_is_never_lost():
     (inputs, _), _ = batch(Augmentation(lose_first=0.5, lose_second=0.5), leads=1)
     assert (inputs["beats"] != 0).all()
@@ -146,7 +156,7 @@ def test_swapped_leads_take_their_typical_beats_along():
     beats = torch.arange(4, dtype=torch.float32)[None, :, None].repeat(6, 1, 8)
     one = ({"beats": beats, "rhythm": torch.zeros(6, 3)}, torch.zeros(6, dtype=torch.int64))
     swap = Augmentation(swap=1, lose_first=0, lose_second=0, gain=0, noise=0, shift=0, rhythm=0)
-    assert swap([one])[0]["beats"][0, 0, :, 0].tolist() == [1, 0, 3, 2]
+    assert swap([one], 2)[0]["beats"][0, 0, :, 0].tolist() == [1, 0, 3, 2]
 
 
 def test_gain_and_inversion_act_on_a_lead_and_its_typical_beat_alike():

@@ -1,12 +1,13 @@
 """From windows and positions to what a model reads; every parameter travels in the model's card."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtune.beats.rhythm import FEATURES, rr_features
+from ecgtune.beats import look_alikes, rhythm
+from ecgtune.beats.look_alikes import LookAlikes
 from ecgtune.beats.windows import scale_windows, typical_beats
 from ecgtune.errors import ModelError
 from ecgtune.signals.resample import WORKING_RATE
@@ -18,6 +19,32 @@ WIDEST = (128, 256)
 
 NEIGHBOURS = (4, 8, 16, 32, 64, 128)
 """Powers of two: groups of beats with one typical beat then fill the segments that a model predicts in."""
+
+
+class Parts(NamedTuple):
+    """What the inputs of n beats are made of, before it is put together.
+
+    Parameters
+    ----------
+    scaled, typical
+        Windows in units of the typical QRS height, and typical beats, float32 [n, leads, width].
+    timing
+        RR features, float32 [n, features].
+    alike
+        Look-alikes; None where the model reads none.
+    """
+
+    scaled: Floats
+    typical: Floats
+    timing: Floats
+    alike: LookAlikes | None
+
+    def inputs(self) -> tuple[Floats, Floats]:
+        """Put together beats [n, channels, width] and rhythm [n, features]."""
+        if self.alike is None:
+            return np.concatenate([self.scaled, self.typical], axis=1), self.timing
+        beats = np.concatenate([self.scaled, self.typical, self.alike.mean], axis=1)
+        return beats, np.concatenate([self.timing, self.alike.features], axis=1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +68,8 @@ class Preprocessing:
         A lead whose typical QRS is lower counts as absent.
     leads
         Leads that the model reads; a recording with fewer gives zeros for the rest.
+    alike
+        Beats on either side among which look-alikes are sought; a model with 0 reads none.
     """
 
     rate: int = WORKING_RATE
@@ -52,6 +81,7 @@ class Preprocessing:
     far: int = 64
     lost_lead_mv: float = 0.02
     leads: int = 2
+    alike: int = 0
 
     def __post_init__(self) -> None:
         if self.rate != WORKING_RATE:
@@ -67,6 +97,8 @@ class Preprocessing:
             raise ModelError(f"band of {self.band[0]:g} to {self.band[1]:g} Hz asked for at {self.rate} Hz")
         if min(self.neighbours, self.near, self.far, self.leads) < 1:
             raise ModelError("neighbours, near, far and leads must be 1 or more")
+        if self.alike < 0:
+            raise ModelError(f"alike {self.alike} asked for; give 0 or more")
         if self.neighbours not in NEIGHBOURS:
             raise ModelError(
                 f"neighbours {self.neighbours} asked for; one of {', '.join(map(str, NEIGHBOURS))}"
@@ -80,7 +112,11 @@ class Preprocessing:
     @property
     def reach(self) -> int:
         """Beats on either side that the inputs of one beat depend on."""
-        return max(self.neighbours + 5 * self.neighbours // 4, self.near + self.far + 2)
+        timing = self.near + self.far + 2
+        alone = max(self.neighbours + 5 * self.neighbours // 4, timing)
+        if not self.alike:
+            return alone
+        return max(alone, self.alike + self.stride + max(self.neighbours, timing))
 
     def reach_with(self, network: int) -> int:
         """Beats on either side that a label depends on, of a network that reads ``network`` beats further.
@@ -96,13 +132,13 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """Channels of each beat's input: every lead's window and its typical beat."""
-        return 2 * self.leads
+        """Channels of each beat's input: every lead's window, its typical beat, the mean of look-alikes."""
+        return (3 if self.alike else 2) * self.leads
 
     @property
     def rhythm_features(self) -> tuple[str, ...]:
-        """Names of the RR features."""
-        return FEATURES
+        """Names of the RR features, then of those of look-alikes."""
+        return rhythm.FEATURES + (look_alikes.FEATURES if self.alike else ())
 
     def inputs(self, windows: Floats, at: NDArray[np.integer]) -> tuple[Floats, Floats]:
         """Prepare successive beats of one recording.
@@ -118,13 +154,20 @@ class Preprocessing:
         Returns
         -------
         beats
-            float32 [n, channels, width]: scaled windows, then typical beats.
+            float32 [n, channels, width]: scaled windows, typical beats, means of look-alikes.
         rhythm
             float32 [n, len(rhythm_features)].
         """
+        return self.parts(windows, at).inputs()
+
+    def parts(self, windows: Floats, at: NDArray[np.integer]) -> "Parts":
+        """Prepare successive beats as `inputs` does, and return what their inputs are made of."""
         scaled = scale_windows(windows, self.before, self.neighbours, self.lost_lead_mv)
-        beats = np.concatenate([scaled, typical_beats(scaled, self.neighbours)], axis=1)
-        return beats, rr_features(at, self.near, self.far)
+        timing = rhythm.rr_features(at, self.near, self.far)
+        alike = None
+        if self.alike:
+            alike = look_alikes.look_alikes(scaled, timing, self.before, self.alike, self.stride)
+        return Parts(scaled, typical_beats(scaled, self.neighbours), timing, alike)
 
     def to_card(self) -> dict[str, Any]:
         """Return the parameters as plain types."""

@@ -39,7 +39,7 @@ class Reading:
         Index of the annotated class, -1 where there is none, int64 [n].
     signal
         float32 [n, channels, samples] in the network's units; of sequence models every lead's window, then
-        every lead's typical beat.
+        every lead's typical beat, then the mean of look-alikes where the model reads it.
     scale, offset
         ``scale * signal + offset`` is in mV, float32 [n, leads].
     rhythm
@@ -50,6 +50,8 @@ class Reading:
         Whether some lead carried signal at the beat, bool [n]; `ecgtune.classification` leaves others out.
     fiducial
         Native sample that each window is cut around, int64 [n]; ``sample`` where None.
+    own_share
+        Share of each beat itself in the mean of its look-alikes, float32 [n]; None where there is none.
     """
 
     database: str
@@ -66,6 +68,7 @@ class Reading:
     rr: Floats = field(repr=False)
     readable: NDArray[np.bool_] = field(repr=False)
     fiducial: Ints | None = field(default=None, repr=False)
+    own_share: Floats | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """Count the beats."""

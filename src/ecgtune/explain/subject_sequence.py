@@ -1,7 +1,8 @@
 """Sequence models of beats, the default one among them, seen one beat at a time.
 
 The explained beat's own window and RR features are what is attributed. The typical beat beside it, and what
-the network has made of the neighbours, are computed once and stay as they are.
+the network has made of the neighbours, are computed once and stay as they are. Of the mean of its look-alikes
+the beat's own share changes with its window, not the others'.
 """
 
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ class OneBeat(nn.Module):
         signal: Tensor,
         rhythm: Tensor,
         typical: Tensor,
+        alike: Tensor,
+        share: Tensor,
         encoded: Tensor,
         rhythms: Tensor,
         sides: Tensor,
@@ -60,13 +63,20 @@ class OneBeat(nn.Module):
             Its RR features, [n, features].
         typical
             Its typical beat, [n, leads, width].
+        alike
+            The mean of its look-alikes without its own share, [n, leads, width]; [n, 0, width] where the
+            network reads none.
+        share
+            Its own share of that mean, [n].
         encoded, rhythms
             Vectors and RR features of the beats around, [n, 2 reach + 1, ...], its own in the middle.
         sides
             How many beats the recording has before and after, at most ``reach``, int64 [n, 2]: near its
             ends the network sees fewer.
         """
-        own = self.network.encode(torch.cat([signal, typical], 1).unsqueeze(1))  # type: ignore[operator]
+        if alike.shape[1]:
+            alike = alike + share[:, None, None] * signal
+        own = self.network.encode(torch.cat([signal, typical, alike], 1).unsqueeze(1))  # type: ignore[operator]
         middle = encoded.shape[1] // 2
         encoded = torch.cat([encoded[:, :middle], own, encoded[:, middle + 1 :]], 1)
         rhythms = torch.cat([rhythms[:, :middle], rhythm.unsqueeze(1), rhythms[:, middle + 1 :]], 1)
@@ -188,7 +198,8 @@ class SequenceSubject:
             table = annotated_beats(record, annotations, read, how, snap=snap)
             at, windows, sample = table.at, table.windows, table.sample
             label, readable = table.label.astype(np.int64), np.ones(len(at), dtype=np.bool_)
-        signal, rhythm = how.inputs(windows, at)
+        parts = how.parts(windows, at)
+        signal, rhythm = parts.inputs()
         return Reading(
             database,
             record.name,
@@ -203,6 +214,7 @@ class SequenceSubject:
             rr_seconds(at / WORKING_RATE),
             readable,
             to_native(at, record.fs),
+            None if parts.alike is None else parts.alike.own,
         )
 
     def probability(self, reading: Reading) -> Floats:
@@ -230,12 +242,17 @@ class SequenceSubject:
         sides = np.stack([np.minimum(chosen, reach), np.minimum(n - 1 - chosen, reach)], axis=1)
         signal, rhythm = reading.signal[chosen], _rhythm(reading)
         usual = np.median(rhythm, axis=0).astype(np.float32)
+        own, typical, alike = np.split(signal, (leads, 2 * leads), axis=1)
+        share = np.zeros(len(chosen), dtype=np.float32)
+        if reading.own_share is not None:
+            share = reading.own_share[chosen]
+            alike = alike - share[:, np.newaxis, np.newaxis] * own
         return reading.examples(
             chosen,
-            signal=signal[:, :leads],
-            typical=signal[:, leads:],
+            signal=own,
+            typical=typical,
             typical_rhythm=np.tile(usual, (len(chosen), 1)),
-            context=(signal[:, leads:], encoded, rhythm[inside], sides.astype(np.int64)),
+            context=(typical, alike, share, encoded, rhythm[inside], sides.astype(np.int64)),
         )
 
     @property

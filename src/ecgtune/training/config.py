@@ -161,7 +161,22 @@ def make_config(content: dict[str, Any], path: str) -> Config:
         raise ModelError(f"{path}: knows no {', '.join(sorted(content))}")
     if not isinstance(made["network"], dict) or made["network"].get("network") not in NETWORKS:
         raise ModelError(f"{path}: [network] needs network = one of: {', '.join(NETWORKS)}")
+    _check_network(made["network"], made["preprocessing"], path)
     return Config(**made)
+
+
+def _check_network(network: dict[str, Any], how: Preprocessing, path: str) -> None:
+    """Refuse a network that takes its inputs for something else than what preprocessing gives."""
+    if "before" in network and network["before"] != how.before:
+        raise ModelError(
+            f"{path}: [network] before is {network['before']}, [preprocessing] before {how.before}; "
+            "give both the same"
+        )
+    if network["network"] == "relation-sequence" and bool(network.get("alike")) != (how.alike > 0):
+        raise ModelError(
+            f"{path}: [network] alike must be {str(how.alike > 0).lower()} where [preprocessing] alike is "
+            f"{how.alike}"
+        )
 
 
 def _make(kind: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:

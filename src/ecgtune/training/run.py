@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +298,7 @@ def _fit(
         lr=options.lr,
         batch_size=options.batch,
         iterator_train__shuffle=True,
-        iterator_train__collate_fn=config.augmentation,
+        iterator_train__collate_fn=partial(config.augmentation, leads=config.preprocessing.leads),
         train_split=None if validate_set is None else predefined_split(validate_set),
         callbacks=callbacks,
         callbacks__print_log=None,

@@ -147,13 +147,13 @@ class Augmentation:
     shift: int = 3
     rhythm: float = 0.02
 
-    def __call__(self, items: list[tuple[Inputs, Tensor]]) -> tuple[Inputs, Tensor]:
-        """Collate excerpts to a batch and vary each of them; draws from torch's generator."""
+    def __call__(self, items: list[tuple[Inputs, Tensor]], leads: int) -> tuple[Inputs, Tensor]:
+        """Collate excerpts of so many leads to a batch and vary each; draws from torch's generator."""
         beats = torch.stack([inputs["beats"] for inputs, _ in items])
         rhythm = torch.stack([inputs["rhythm"] for inputs, _ in items])
         label = torch.stack([label for _, label in items])
         n, _, channels, _ = beats.shape
-        leads = channels // 2
+        parts = channels // leads
 
         factor = torch.exp(self.gain * torch.randn(n, leads))
         factor = torch.where(torch.rand(n, leads) < self.invert, -factor, factor)
@@ -161,10 +161,10 @@ class Augmentation:
         if leads > 1:
             factor[lost < self.lose_second, -1] = 0
             factor[(lost >= self.lose_second) & (lost < self.lose_second + self.lose_first), 0] = 0
-            swapped = torch.arange(channels).view(2, leads).flip(1).flatten()
+            swapped = torch.arange(channels).view(parts, leads).flip(1).flatten()
             swap = torch.rand(n) < self.swap
             beats = torch.where(swap[:, None, None, None], beats[:, :, swapped], beats)
-        beats = beats * factor.repeat(1, 2)[:, None, :, None]
+        beats = beats * factor.repeat(1, parts)[:, None, :, None]
         strength = self.noise * torch.rand(n, 1, leads, 1) * (factor != 0)[:, None, :, None]
         beats[:, :, :leads] += strength * torch.randn_like(beats[:, :, :leads])
         beats = torch.roll(beats, int(torch.randint(-self.shift, self.shift + 1, ())), 3)

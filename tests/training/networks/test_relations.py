@@ -32,7 +32,7 @@ def beats(first: Tensor, second: Tensor | None = None) -> Tensor:
 
 
 def relations(window: Tensor) -> np.ndarray:
-    return BeatRelations(BEFORE)(window)[0].numpy()
+    return BeatRelations(BEFORE)(*window.chunk(2, dim=1))[0].numpy()
 
 
 def test_a_typical_beat_is_like_itself() -> None:
@@ -78,7 +78,7 @@ def test_a_lost_lead_takes_no_part_and_the_order_of_leads_does_not_matter() -> N
 
 def test_gradients_reach_the_signal_and_are_finite() -> None:
     window = beats(beat(width=4), torch.zeros(WIDTH)).requires_grad_()
-    BeatRelations(BEFORE)(window).sum().backward()
+    BeatRelations(BEFORE)(*window.chunk(2, dim=1)).sum().backward()
     assert window.grad is not None
     assert torch.isfinite(window.grad).all()
     assert window.grad[0, 0].abs().max() > 0
@@ -128,6 +128,26 @@ def test_a_label_depends_on_beats_within_reach_alone() -> None:
     assert (difference[:4] > 0).any()
     assert (difference[4:] == 0).all()
     torch.testing.assert_close(net.decide(net.encode(x), rhythm), net(x, rhythm))
+
+
+def test_look_alikes_are_read_through_their_relations_alone() -> None:
+    torch.manual_seed(0)
+    arguments = {"filters": (3,), "size": 4, "hidden": 6, "dilations": (1,), "alike": True}
+    net = RelationSequence(6, WIDTH, 11, BEFORE, **arguments).eval()
+    x = torch.randn(2, 5, 6, WIDTH)
+    changed = x.clone()
+    changed[:, :, 4:] = torch.randn(2, 5, 2, WIDTH)
+    before, after = net.encode(x), net.encode(changed)
+    assert (before[..., :4] != after[..., :4]).any()
+    torch.testing.assert_close(before[..., 4:], after[..., 4:])
+    related = torch.cat([net.relations(part, x[0, :, 2:4]) for part in (x[0, :, :2], x[0, :, 4:])], 1)
+    expected = net.compare(net.norm(related).clamp(-5, 5))
+    torch.testing.assert_close(before[0, :, :4], expected)
+
+
+def test_channels_that_do_not_fit_look_alikes_are_refused() -> None:
+    with pytest.raises(ModelError, match="4 channels asked for; with alike = true each lead has 3"):
+        RelationSequence(4, WIDTH, 7, BEFORE, alike=True)
 
 
 def test_a_window_without_the_waves_is_refused() -> None:

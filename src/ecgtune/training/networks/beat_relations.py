@@ -42,9 +42,8 @@ class BeatRelations(nn.Module):
         super().__init__()
         self.before = before
 
-    def forward(self, beats: Tensor) -> Tensor:
-        """Relations [n, size] of beats [n, channels, width]: the leads, then their typical beats."""
-        own, typical = beats.chunk(2, dim=1)
+    def forward(self, own: Tensor, typical: Tensor) -> Tensor:
+        """Relations [n, size] of beats to their typical beats, both [n, leads, width]."""
         found = torch.stack(self._of_leads(own, typical), dim=-1)
         there = (typical.abs().amax(-1) > 0)[..., None]
         some = there.any(dim=1)

@@ -33,6 +33,9 @@ class RelationSequence(BeatSequence):
         Width of the hidden layer over the relations.
     lost
         Share of relations that are left out at random in training.
+    alike
+        Whether ``channels`` hold the mean of look-alikes (`ecgtune.beats.look_alikes`) behind the typical
+        beat. Its relations to the typical beat are then read beside the beat's own.
     familiar
         Whether the shape adds to N and S too, by weights that begin at zero: for a network that is tuned to
         one patient, whose atria it may learn by heart.
@@ -61,10 +64,17 @@ class RelationSequence(BeatSequence):
         dilations: Sequence[int] = (1, 2, 4, 8),
         alone: float = 0.3,
         dropout: float = 0.2,
+        alike: bool = False,
         familiar: bool = False,
     ) -> None:
+        parts = 3 if alike else 2
+        if channels % parts:
+            raise ModelError(
+                f"{channels} channels asked for; with alike = {str(alike).lower()} each lead has {parts}"
+            )
+        seen = 2 * channels // parts
         super().__init__(
-            channels, width, rhythm, classes, filters, size, summary, hidden, dilations, alone, dropout
+            seen, width, rhythm, classes, filters, size, summary, hidden, dilations, alone, dropout
         )
         if before < -P[0] or width - before < max(T[1], LONG[1] + SHIFT):
             raise ModelError(
@@ -72,11 +82,13 @@ class RelationSequence(BeatSequence):
                 f"{-P[0]} before the fiducial to {T[1]} after it"
             )
         self.size = size
+        self.parts, self.seen = parts, seen
         self.relations = BeatRelations(before)
-        self.norm = nn.BatchNorm1d(BeatRelations.size, affine=False, momentum=0.02)
+        related = (parts - 1) * BeatRelations.size
+        self.norm = nn.BatchNorm1d(related, affine=False, momentum=0.02)
         self.compare = nn.Sequential(
             nn.Dropout(lost),
-            nn.Linear(BeatRelations.size, compared),
+            nn.Linear(related, compared),
             nn.ReLU(),
             nn.Dropout(dropout / 2),
             nn.Linear(compared, size),
@@ -95,8 +107,10 @@ class RelationSequence(BeatSequence):
     def encode(self, beats: Tensor) -> Tensor:
         """Vectors [batch, beats, 2 size] of beats [batch, beats, channels, width], each by itself."""
         flat = beats.flatten(0, 1)
-        related = self.norm(self.relations(flat)).clamp(-_FARTHEST, _FARTHEST)
-        encoded: Tensor = torch.cat([self.compare(related), self.encoder(flat)], 1)
+        own, typical, *alike = flat.chunk(self.parts, dim=1)
+        related = torch.cat([self.relations(each, typical) for each in (own, *alike)], 1)
+        related = self.norm(related).clamp(-_FARTHEST, _FARTHEST)
+        encoded: Tensor = torch.cat([self.compare(related), self.encoder(flat[:, : self.seen])], 1)
         return encoded.view(*beats.shape[:2], 2 * self.size)
 
     def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
