@@ -39,6 +39,10 @@ _ITSELF = 0.5
 _FEWEST = 1e-3
 """Share of look-alikes that counts as none."""
 
+_SAMPLED, _OF = (0, 2), 5
+"""Of each five successive beats two are looked at, for speed: five is coprime with the periods of bigeminy,
+trigeminy and quadrigeminy, which would otherwise lose all beats of a kind."""
+
 
 class LookAlikes(NamedTuple):
     """Look-alikes of n beats.
@@ -71,7 +75,7 @@ def look_alikes(scaled: Floats, rhythm: Floats, before: int, within: int, group:
     before
         Where the fiducial lies in a window.
     within
-        Beats before and after a beat's group among which look-alikes are sought.
+        Beats before and after a beat's group among which look-alikes are sought; two in five are looked at.
     group
         Successive beats that seek among the same beats.
     """
@@ -84,19 +88,22 @@ def look_alikes(scaled: Floats, rhythm: Floats, before: int, within: int, group:
     mean = np.empty_like(flat)
     own = np.empty(n, dtype=np.float32)
     features = np.empty((n, len(FEATURES)), dtype=np.float32)
+    around = np.arange(-within, group + within)
+    around = around[np.isin(around % _OF, _SAMPLED)]
     for begin in range(0, n, group):
-        end = min(n, begin + group)
-        low, high = max(0, begin - within), min(n, end + within)
-        distance = energy[begin:end, np.newaxis] + energy[low:high] - 2 * (qrs[begin:end] @ qrs[low:high].T)
-        distance /= np.maximum(energy[begin:end, np.newaxis], energy[low:high]) + _FLAT
-        weight = np.exp(-np.maximum(distance, 0) / _ALIKE)
-        itself = np.arange(end - begin), np.arange(begin, end) - low
+        these = slice(begin, min(n, begin + group))
+        others = begin + around
+        others = others[(others >= 0) & (others < n)]
+        distance = energy[these, np.newaxis] + energy[others] - 2 * (qrs[these] @ qrs[others].T)
+        distance /= np.maximum(energy[these, np.newaxis], energy[others]) + _FLAT
+        weight = np.exp(np.maximum(distance, 0, out=distance) / -_ALIKE)
+        itself = np.arange(these.start, these.stop)[:, np.newaxis] == others
         weight[itself] = 0
-        others = weight.sum(axis=1)
-        weight[itself] = _ITSELF
-        weight /= (others + _ITSELF)[:, np.newaxis]
-        mean[begin:end] = weight @ flat[low:high]
-        own[begin:end] = weight[itself]
-        features[begin:end, 0] = np.log(others / (high - low) + _FEWEST)
-        features[begin:end, 1:] = weight @ timing[low:high]
+        total = weight.sum(axis=1, keepdims=True)
+        weight /= total + _ITSELF
+        share = _ITSELF / (total + _ITSELF)
+        mean[these] = weight @ flat[others] + share * flat[these]
+        own[these] = share[:, 0]
+        features[these, 0] = np.log(total[:, 0] / len(others) + _FEWEST)
+        features[these, 1:] = weight @ timing[others] + share * timing[these]
     return LookAlikes(mean.reshape(scaled.shape), own, features)
