@@ -32,7 +32,8 @@ def beats(first: Tensor, second: Tensor | None = None) -> Tensor:
 
 
 def relations(window: Tensor) -> np.ndarray:
-    return BeatRelations(BEFORE)(*window.chunk(2, dim=1))[0].numpy()
+    own, typical = window.chunk(2, dim=1)
+    return BeatRelations(BEFORE, WIDTH)(typical, own)[0].numpy()
 
 
 def test_a_typical_beat_is_like_itself() -> None:
@@ -78,7 +79,8 @@ def test_a_lost_lead_takes_no_part_and_the_order_of_leads_does_not_matter() -> N
 
 def test_gradients_reach_the_signal_and_are_finite() -> None:
     window = beats(beat(width=4), torch.zeros(WIDTH)).requires_grad_()
-    BeatRelations(BEFORE)(*window.chunk(2, dim=1)).sum().backward()
+    own, typical = window.chunk(2, dim=1)
+    BeatRelations(BEFORE, WIDTH)(typical, own).sum().backward()
     assert window.grad is not None
     assert torch.isfinite(window.grad).all()
     assert window.grad[0, 0].abs().max() > 0
@@ -140,9 +142,22 @@ def test_look_alikes_are_read_through_their_relations_alone() -> None:
     before, after = net.encode(x), net.encode(changed)
     assert (before[..., :4] != after[..., :4]).any()
     torch.testing.assert_close(before[..., 4:], after[..., 4:])
-    related = torch.cat([net.relations(part, x[0, :, 2:4]) for part in (x[0, :, :2], x[0, :, 4:])], 1)
+    related = torch.cat([net.relations(x[0, :, 2:4], part) for part in (x[0, :, :2], x[0, :, 4:])], 1)
     expected = net.compare(net.norm(related).clamp(-5, 5))
     torch.testing.assert_close(before[0, :, :4], expected)
+
+
+def test_what_is_farther_than_the_limits_tells_nothing_more() -> None:
+    torch.manual_seed(0)
+    arguments = {"filters": (3,), "size": 4, "hidden": 6, "dilations": (1,)}
+    net = RelationSequence(4, WIDTH, 7, BEFORE, farthest=0.5, earliest=0.4, **arguments).eval()
+    x, rhythm = torch.randn(1, 5, 4, WIDTH), torch.randn(1, 5, 7)
+    limited = rhythm.clone()
+    limited[..., :5] = rhythm[..., :5].clamp(-0.4, 0.4)
+    torch.testing.assert_close(net(x, limited), net(x, rhythm))
+    related = net.norm(net.relations(x[0, :, 2:], x[0, :, :2]))
+    assert (related.abs() > 0.5).any()
+    torch.testing.assert_close(net.encode(x)[0, :, :4], net.compare(related.clamp(-0.5, 0.5)))
 
 
 def test_channels_that_do_not_fit_look_alikes_are_refused() -> None:

@@ -6,6 +6,8 @@ heart. The choice follows de Chazal 2004 (doi:10.1109/TBME.2004.827359) and Llam
 (doi:10.1109/TBME.2010.2068048), who normalise features by the patient's own beats.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,31 @@ _FLAT = 1e-4
 """Energy, in squares of the typical QRS height, below which a wave counts as flat."""
 
 
+_MOVES = tuple(by for by in range(-SHIFT, SHIFT + 1, STEP) if by)
+
+_SPANS = (QRS, WIDE, LONG, P, T)
+"""Spans in which beats are compared."""
+
+
+class _Measured(NamedTuple):
+    """What is measured of each beat by itself.
+
+    Parameters
+    ----------
+    sums, squares
+        Sums over `_SPANS` of the samples and of their squares, [n, leads, spans].
+    height, spread, area, slope
+        Of the QRS, [n, leads].
+    """
+
+    sums: Tensor
+    squares: Tensor
+    height: Tensor
+    spread: Tensor
+    area: Tensor
+    slope: Tensor
+
+
 class BeatRelations(nn.Module):
     """Relations of each beat to the typical beat: of each lead, then their mean, largest and smallest.
 
@@ -30,6 +57,8 @@ class BeatRelations(nn.Module):
     ----------
     before
         Samples before the fiducial in a window.
+    width
+        Samples of a window.
     """
 
     of_a_lead = 18
@@ -38,51 +67,92 @@ class BeatRelations(nn.Module):
     size = 3 * of_a_lead
     """Numbers of a beat."""
 
-    def __init__(self, before: int) -> None:
+    inside: Tensor
+    powers: Tensor
+    lengths: Tensor
+
+    def __init__(self, before: int, width: int) -> None:
         super().__init__()
         self.before = before
+        # Sums over spans are products with this matrix: one pass over the samples instead of many.
+        inside = torch.zeros(width, len(_SPANS))
+        for i, (start, stop) in enumerate(_SPANS):
+            inside[before + start : before + stop, i] = 1
+        time = torch.arange(WIDTH[1] - WIDTH[0] - 1) / 10
+        self.register_buffer("inside", inside, persistent=False)
+        self.register_buffer("powers", torch.stack([time**0, time, time**2], 1), persistent=False)
+        self.register_buffer("lengths", inside.sum(0), persistent=False)
 
-    def forward(self, own: Tensor, typical: Tensor) -> Tensor:
-        """Relations [n, size] of beats to their typical beats, both [n, leads, width]."""
-        found = torch.stack(self._of_leads(own, typical), dim=-1)
+    def forward(self, typical: Tensor, *several: Tensor) -> Tensor:
+        """Relations [n, several x size] of several beats to the typical one, all [n, leads, width]."""
+        usual = self._measure(typical)
         there = (typical.abs().amax(-1) > 0)[..., None]
-        some = there.any(dim=1)
-        there = there | ~some[:, None]
-        mean = (found * there).sum(1) / there.sum(1)
-        infinite = torch.full_like(found, torch.inf)
-        largest = torch.where(there, found, -infinite).amax(1)
-        smallest = torch.where(there, found, infinite).amin(1)
-        return torch.cat([mean, largest, smallest], dim=1)
+        there = there | ~there.any(dim=1)[:, None]
+        found = []
+        for beats in several:
+            of_leads = torch.stack(self._of_leads(beats, self._measure(beats), typical, usual), dim=-1)
+            mean = (of_leads * there).sum(1) / there.sum(1)
+            largest = of_leads.masked_fill(~there, -torch.inf).amax(1)
+            smallest = of_leads.masked_fill(~there, torch.inf).amin(1)
+            found += [mean, largest, smallest]
+        return torch.cat(found, dim=1)
 
-    def _of_leads(self, own: Tensor, typical: Tensor) -> list[Tensor]:
-        qrs, usual = self._part(own, QRS), self._part(typical, QRS)
-        moved = [self._part(own, (QRS[0] + by, QRS[1] + by)) for by in range(-SHIFT, SHIFT + 1, STEP)]
-        wide, usual_wide = self._part(own, WIDE), self._part(typical, WIDE)
-        spread, area = _spread(self._part(own, WIDTH)), _area_by_height(self._part(own, WIDTH))
-        usual_spread = _spread(self._part(typical, WIDTH))
-        usual_area = _area_by_height(self._part(typical, WIDTH))
-        found = [
-            _likeness(qrs, usual),
-            torch.stack([_likeness(each, usual) for each in moved]).amax(0),
-            _likeness(self._part(own, LONG), self._part(typical, LONG)),
-            _height(qrs) - _height(usual),
-            _energy(wide) - _energy(usual_wide),
-            _difference(wide, usual_wide) - _energy(usual_wide),
-            spread - usual_spread,
-            spread,
-            area - usual_area,
-            area,
-            _slope(wide) - _slope(usual_wide),
+    def _measure(self, beats: Tensor) -> _Measured:
+        qrs, wave = self._part(beats, QRS), self._part(beats, WIDTH)
+        steps = wave.diff(dim=-1)
+        steep = steps.square() @ self.powers
+        shares = steep / (steep[..., :1] + 1e-5)
+        centre = shares[..., 1]
+        spread = shares[..., 2] - centre.square() * (2 - shares[..., 0])
+        size = (wave - wave[..., :8].mean(-1, keepdim=True)).abs()
+        inner = steps[..., WIDE[0] - WIDTH[0] : WIDE[1] - 1 - WIDTH[0]]
+        return _Measured(
+            beats @ self.inside,
+            beats.square() @ self.inside,
+            torch.log(qrs.amax(-1) - qrs.amin(-1) + 0.02),
+            torch.sqrt(spread.clamp(min=0) + _FLAT),
+            size.sum(-1) / (size.amax(-1) + 0.02) / 10,
+            torch.log(inner.abs().amax(-1) + 0.01),
+        )
+
+    def _of_leads(self, beats: Tensor, own: _Measured, typical: Tensor, usual: _Measured) -> list[Tensor]:
+        """Relations [n, leads] each."""
+        product = (beats * typical) @ self.inside
+        energy, usual_energy = self._variance(own), self._variance(usual)
+        covariance = product - own.sums * usual.sums / self.lengths
+        power = energy * usual_energy * self.lengths.square()
+        likeness = covariance / torch.sqrt(power + _FLAT)
+        squares = own.squares + usual.squares - 2 * product
+        difference = torch.log((squares / self.lengths).clamp(min=0) + _FLAT)
+        energy, usual_energy = torch.log(energy + _FLAT), torch.log(usual_energy + _FLAT)
+        change = energy - usual_energy
+        qrs, wide, long, p, t = range(len(_SPANS))
+        usual_qrs = self._part(typical, QRS)
+        moved = [_likeness(self._part(beats, (QRS[0] + by, QRS[1] + by)), usual_qrs) for by in _MOVES]
+        return [
+            likeness[..., qrs],
+            torch.stack([likeness[..., qrs], *moved]).amax(0),
+            likeness[..., long],
+            own.height - usual.height,
+            change[..., wide],
+            difference[..., wide] - usual_energy[..., wide],
+            own.spread - usual.spread,
+            own.spread,
+            own.area - usual.area,
+            own.area,
+            own.slope - usual.slope,
+            likeness[..., p],
+            change[..., p],
+            usual_energy[..., p],
+            difference[..., p],
+            likeness[..., t],
+            change[..., t],
+            difference[..., t],
         ]
-        p, usual_p = self._part(own, P), self._part(typical, P)
-        t, usual_t = self._part(own, T), self._part(typical, T)
-        found += [
-            _likeness(p, usual_p),
-            _energy(p) - _energy(usual_p),
-            _energy(usual_p),
-            _difference(p, usual_p),
-        ]
-        return [*found, _likeness(t, usual_t), _energy(t) - _energy(usual_t), _difference(t, usual_t)]
+
+    def _variance(self, measured: _Measured) -> Tensor:
+        mean = measured.sums / self.lengths
+        return (measured.squares / self.lengths - mean.square()).clamp(min=0)
 
     def _part(self, beats: Tensor, span: tuple[int, int]) -> Tensor:
         return beats[..., self.before + span[0] : self.before + span[1]]
@@ -93,37 +163,3 @@ def _likeness(one: Tensor, other: Tensor) -> Tensor:
     one, other = (each - each.mean(-1, keepdim=True) for each in (one, other))
     power = one.square().sum(-1) * other.square().sum(-1)
     return (one * other).sum(-1) / torch.sqrt(power + _FLAT)
-
-
-def _energy(wave: Tensor) -> Tensor:
-    """Logarithm of the variance."""
-    return torch.log((wave - wave.mean(-1, keepdim=True)).square().mean(-1) + _FLAT)
-
-
-def _difference(one: Tensor, other: Tensor) -> Tensor:
-    """Logarithm of the mean square of the difference."""
-    return torch.log((one - other).square().mean(-1) + _FLAT)
-
-
-def _height(wave: Tensor) -> Tensor:
-    return torch.log(wave.amax(-1) - wave.amin(-1) + 0.02)
-
-
-def _slope(wave: Tensor) -> Tensor:
-    """Logarithm of the steepest slope."""
-    return torch.log(wave.diff(dim=-1).abs().amax(-1) + 0.01)
-
-
-def _spread(wave: Tensor) -> Tensor:
-    """Standard deviation in time of where the signal is steep, in tenths of samples: a width of the QRS."""
-    steep = wave.diff(dim=-1).square()
-    share = steep / (steep.sum(-1, keepdim=True) + 1e-5)
-    time = torch.arange(steep.shape[-1], device=wave.device) / 10
-    centre = (share * time).sum(-1, keepdim=True)
-    return torch.sqrt((share * (time - centre).square()).sum(-1) + _FLAT)
-
-
-def _area_by_height(wave: Tensor) -> Tensor:
-    """Area over largest deviation from the level before the QRS, in tenths of samples: another width."""
-    size = (wave - wave[..., :8].mean(-1, keepdim=True)).abs()
-    return size.sum(-1) / (size.amax(-1) + 0.02) / 10

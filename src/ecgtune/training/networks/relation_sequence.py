@@ -1,6 +1,7 @@
 """The default network: a beat's relations to the typical beat, its shape, and the beats around it."""
 
 import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,8 +12,8 @@ from ecgtune.labels import CLASSES
 from ecgtune.training.networks.beat_relations import LONG, SHIFT, BeatRelations, P, T
 from ecgtune.training.networks.beat_sequence import BeatSequence
 
-_FARTHEST = 5.0
-"""Standard deviations beyond which a relation tells nothing more."""
+_RATIOS = 5
+"""RR features that are logarithms of ratios of intervals; they come first."""
 
 _SHAPED = CLASSES.index("V")
 """Classes from here on, V, F and Q, are known by their shape too; N and S differ in relations alone."""
@@ -33,6 +34,10 @@ class RelationSequence(BeatSequence):
         Width of the hidden layer over the relations.
     lost
         Share of relations that are left out at random in training.
+    farthest
+        Standard deviations beyond which a relation tells nothing more.
+    earliest
+        Logarithm of a ratio of RR intervals beyond which it tells nothing more.
     alike
         Whether ``channels`` hold the mean of look-alikes (`ecgtune.beats.look_alikes`) behind the typical
         beat. Its relations to the typical beat are then read beside the beat's own.
@@ -64,6 +69,8 @@ class RelationSequence(BeatSequence):
         dilations: Sequence[int] = (1, 2, 4, 8),
         alone: float = 0.3,
         dropout: float = 0.2,
+        farthest: float = 5.0,
+        earliest: float = math.inf,
         alike: bool = False,
         familiar: bool = False,
     ) -> None:
@@ -81,9 +88,9 @@ class RelationSequence(BeatSequence):
                 f"windows of {before} + {width - before} samples asked for; relations are read from "
                 f"{-P[0]} before the fiducial to {T[1]} after it"
             )
-        self.size = size
+        self.size, self.farthest, self.earliest = size, farthest, earliest
         self.parts, self.seen = parts, seen
-        self.relations = BeatRelations(before)
+        self.relations = BeatRelations(before, width)
         related = (parts - 1) * BeatRelations.size
         self.norm = nn.BatchNorm1d(related, affine=False, momentum=0.02)
         self.compare = nn.Sequential(
@@ -108,13 +115,15 @@ class RelationSequence(BeatSequence):
         """Vectors [batch, beats, 2 size] of beats [batch, beats, channels, width], each by itself."""
         flat = beats.flatten(0, 1)
         own, typical, *alike = flat.chunk(self.parts, dim=1)
-        related = torch.cat([self.relations(each, typical) for each in (own, *alike)], 1)
-        related = self.norm(related).clamp(-_FARTHEST, _FARTHEST)
+        related = self.norm(self.relations(typical, own, *alike)).clamp(-self.farthest, self.farthest)
         encoded: Tensor = torch.cat([self.compare(related), self.encoder(flat[:, : self.seen])], 1)
         return encoded.view(*beats.shape[:2], 2 * self.size)
 
     def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
         """Logits [batch, beats, classes] of vectors [batch, beats, 2 size] and RR features."""
+        if self.earliest < math.inf:
+            ratios = rhythm[..., :_RATIOS].clamp(-self.earliest, self.earliest)
+            rhythm = torch.cat([ratios, rhythm[..., _RATIOS:]], -1)
         logits = super().decide(encoded[..., : self.size], rhythm)
         shape = encoded[..., self.size :]
         others, shaped = logits[..., :_SHAPED], logits[..., _SHAPED:] + self.look(shape)
