@@ -31,9 +31,15 @@ WHOLE, SEEDED = "as it ships", "another seed"
 VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
+    "without look-alikes": {"preprocessing": {"alike": 0}, "network": {"alike": False}},
     "without relations": {
-        "network": {"network": "beat-sequence", "before": None, "compared": None, "lost": None}
+        "preprocessing": {"alike": 0},
+        "network": {
+            "network": "beat-sequence",
+            **dict.fromkeys(("before", "compared", "lost", "farthest", "earliest", "alike")),
+        },
     },
+    "without limits": {"network": {"farthest": None, "earliest": None}},
     "without recordings of fibrillation": {"data": {"weak": []}},
     "windows of 1 s": {"preprocessing": {"before": 56, "after": 72}, "network": {"before": 56}},
 }
