@@ -43,6 +43,7 @@ VARIANTS: dict[str, Tuning] = {
     "not held": Tuning(hold=0.0),
     "held ten times as hard": Tuning(hold=1.0),
     "the shape's last layer alone": Tuning(frozen=(*TEMPORAL, "encoder")),
+    "the shape without a say between N and S": Tuning(frozen=(*TEMPORAL, "know")),
     "half as many steps": Tuning(steps=30),
     "twice the rate": Tuning(lr=0.002),
     "no class weights": Tuning(class_weight=0.0),
