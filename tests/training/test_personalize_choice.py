@@ -23,6 +23,7 @@ def test_variants_differ_from_the_default_and_from_each_other() -> None:
     assert len(set(VARIANTS.values())) == len(VARIANTS)
 
 
+@pytest.mark.usefixtures("mitdb")
 def test_the_folds_hold_no_record_of_ds2() -> None:
     for split in make_folds(index_database("mitdb"), "leave-patients-out", seed=0, k=4):
         used = {record for side, _ in split.sides() for _, record in split.records(side)}
