@@ -41,7 +41,6 @@ VARIANTS: dict[str, Overrides] = {
     },
     "without limits": {"network": {"farthest": None, "earliest": None}},
     "without recordings of fibrillation": {"data": {"weak": []}},
-    "windows of 1 s": {"preprocessing": {"before": 56, "after": 72}, "network": {"before": 56}},
 }
 """What is changed, by section of the configuration (None: left out); `SEEDED` differs in its seed alone."""
 
