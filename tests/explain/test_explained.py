@@ -248,6 +248,8 @@ def test_tall_signals_are_drawn_at_half_gain() -> None:
 def test_values_of_rr_features_as_people_read_them() -> None:
     assert feature_text("RR before / near", float(np.log(0.5))) == "× 0.50"
     assert feature_text("near RR", float(np.log(0.75))) == "750 ms"
+    assert feature_text("share of look-alikes", float(np.log(0.28))) == "28 %"
+    assert feature_text("look-alikes: RR before / near", float(np.log(0.9))) == "× 0.90"
     assert feature_text("something else", 0.123) == "0.12"
 
 

@@ -15,9 +15,9 @@ Floats = NDArray[np.float32]
 
 FEATURES: tuple[str, ...] = (
     "share of look-alikes",
-    "look-alikes' RR before / near",
-    "look-alikes' RR after / near",
-    "look-alikes' RR before / RR before that",
+    "look-alikes: RR before / near",
+    "look-alikes: RR after / near",
+    "look-alikes: RR before / earlier",
 )
 """Logarithms; all but the share are means of the RR features of `AVERAGED`."""
 

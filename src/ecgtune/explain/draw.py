@@ -285,21 +285,14 @@ def _rhythm(axes: Axes, found: Explained, i: int) -> None:
     axes.set_title("Rhythm: RR features and their values", fontsize=9, color="#3e4a56", loc="left", pad=4)
 
 
-_RATIOS = (
-    "RR before / near",
-    "RR after / near",
-    "RR before / far",
-    "RR after / far",
-    "RR before / RR before that",
-)
-
-
 def feature_text(name: str, value: float) -> str:
-    """An RR feature's value as people read it: `ecgtune.beats.rhythm` has logarithms."""
-    if name in _RATIOS:
+    """A feature's value as people read it: `ecgtune.beats.rhythm` and `look_alikes` have logarithms."""
+    if " / " in name:
         return f"× {np.exp(value):.2f}"
     if name == "near RR":
         return f"{1000 * np.exp(value):.0f} ms"
+    if name.startswith("share"):
+        return f"{100 * np.exp(value):.0f} %"
     return f"{value:.2f}"
 
 
