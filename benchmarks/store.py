@@ -15,7 +15,7 @@ from ecgtune.evaluation.provenance import code_version, data_used, machine_class
 from ecgtune.evaluation.results import Figure, Result, Table, save_result
 
 HERE = Path(__file__).parent
-NAMES = ("classify", "start", "memory", "evaluate", "stacks")
+NAMES = ("classify", "start", "memory", "evaluate", "explain", "stacks")
 
 
 def main() -> None:
@@ -71,6 +71,9 @@ def main() -> None:
     }
     figures |= memory
 
+    explained = _explained(found["explain"])
+    figures |= explained
+
     trained = _stacks(found["stacks"]) if stacked else {}
     figures |= trained
 
@@ -103,6 +106,13 @@ def main() -> None:
                 {name: name for name in memory},
                 ("peak memory", "beats", "time"),
             ),
+            "explain": Table(
+                f"Explanations of the default model, mitdb {found['explain']['record']}, one thread; "
+                f"Integrated Gradients of {found['explain']['steps']} steps",
+                "",
+                {name: name.removeprefix("explain: ") for name in explained},
+                ("beats", "time", "a beat"),
+            ),
         },
         data=data_used(keys),
         code=code_version(),
@@ -118,6 +128,18 @@ def main() -> None:
             ("time", "a window", "times as fast"),
         )
     save_result(result, Path("results") / f"benchmarks{'-quick' * bool(quick)}.json")
+
+
+def _explained(found: dict[str, Any]) -> dict[str, dict[str, Figure]]:
+    """Seconds of each step and method of an explanation."""
+    return {
+        f"explain: {name}": {
+            "beats": Figure(found["beats"][name]),
+            "time": Figure(taken, unit="s"),
+            "a beat": Figure(1e3 * taken / found["beats"][name], unit="ms"),
+        }
+        for name, taken in found["seconds"].items()
+    }
 
 
 def _stacks(found: dict[str, Any]) -> dict[str, dict[str, Figure]]:
