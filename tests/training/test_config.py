@@ -27,15 +27,18 @@ RELATED = MINIMAL.replace("beat-sequence", "relation-sequence")
 def test_every_configuration_that_ships_is_called_by_its_name_and_builds_its_network(name):
     config = load_config(name)
     assert config.name == name
-    arguments = dict(config.network)
-    how = config.preprocessing
-    build_network(
-        arguments.pop("network"),
-        channels=how.channels,
-        width=how.width,
-        rhythm=len(how.rhythm_features),
-        **arguments,
-    )
+    arguments = config.architecture
+    network = build_network(arguments.pop("network"), **arguments)
+    assert all(arguments[name] is not None for name in network.given)
+
+
+def test_what_follows_from_the_preprocessing_is_filled_in(tmp_path):
+    (tmp_path / "mine.toml").write_text(RELATED + "[preprocessing]\nbefore = 60\nafter = 90\nalike = 16")
+    known = load_config(tmp_path / "mine.toml").architecture
+    assert known == {
+        "network": "relation-sequence",
+        **{"channels": 6, "width": 150, "rhythm": 11, "before": 60, "alike": True},
+    }
 
 
 def test_what_a_file_does_not_say_is_the_default_of_the_classes(tmp_path):
@@ -74,18 +77,8 @@ def test_quick_changes_the_number_of_epochs_alone():
         (MINIMAL + "[training]\ntemperature = -0.5", r"\[training\] temperature is -0.5; give 0 or more"),
         (MINIMAL + "[preprocessing]\nband = 40", r"\[preprocessing\] band is 40; give a value like"),
         (MINIMAL + "[preprocessing]\nrate = 250", "250 Hz asked for; this ecgtune works at 128 Hz"),
-        (
-            RELATED + "before = 60\n[preprocessing]\nbefore = 80\nafter = 96",
-            r"\[network\] before is 60, \[preprocessing\] before 80; give both the same",
-        ),
-        (
-            RELATED + "before = 56\n[preprocessing]\nalike = 16",
-            r"\[network\] alike must be true where \[preprocessing\] alike is 16",
-        ),
-        (
-            RELATED + "before = 56\nalike = true",
-            r"\[network\] alike must be false where \[preprocessing\] alike is 0",
-        ),
+        (MINIMAL + "width = 60", r"\[network\] width follows from \[preprocessing\]; leave it out"),
+        (RELATED + "before = 60\nalike = true", r"\[network\] alike, before follows from"),
         ("training = 3\n" + MINIMAL, r"training is 3; write it as a table, \[training\]"),
         (MINIMAL.replace("beat-sequence", "transformer"), r"\[network\] needs network = one of: beat-seq"),
         (MINIMAL.split("[network]")[0] + 'network = "beat-sequence"', r"\[network\] needs network"),

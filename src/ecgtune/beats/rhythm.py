@@ -17,6 +17,9 @@ FEATURES: tuple[str, ...] = (
 )
 """Logarithms of ratios; ``near`` and ``far`` are medians over few and over many intervals on either side."""
 
+RATIOS = 5
+"""How many of `FEATURES`, from the first on, compare an interval of the beat with another."""
+
 SHORTEST_S, LONGEST_S = 0.2, 3.0
 
 

@@ -31,12 +31,12 @@ WHOLE, SEEDED = "as it ships", "another seed"
 VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
-    "without look-alikes": {"preprocessing": {"alike": 0}, "network": {"alike": False}},
+    "without look-alikes": {"preprocessing": {"alike": 0}},
     "without relations": {
         "preprocessing": {"alike": 0},
         "network": {
             "network": "beat-sequence",
-            **dict.fromkeys(("before", "compared", "lost", "farthest", "earliest", "alike")),
+            **dict.fromkeys(("compared", "lost", "farthest", "earliest")),
         },
     },
     "without limits": {"network": {"farthest": None, "earliest": None}},

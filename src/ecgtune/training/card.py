@@ -35,12 +35,7 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         "summary": config.summary,
         "ecgtune": __version__,
         "classes": list(CLASSES),
-        "architecture": {
-            **config.network,
-            "channels": how.channels,
-            "width": how.width,
-            "rhythm": len(how.rhythm_features),
-        },
+        "architecture": config.architecture,
         "preprocessing": how.to_card(),
         "leads": "one or two; of more, the usual arrhythmia leads (MLII, II, V1, V5, ...) come first",
         "looks_ahead": (

@@ -88,7 +88,7 @@ class Config:
     name, version, summary
         Of the model.
     network
-        Name and arguments of the network.
+        Name of the network, and its arguments beside those that follow from the preprocessing.
     data, preprocessing, augmentation, training
         See their classes.
     """
@@ -101,6 +101,20 @@ class Config:
     preprocessing: Preprocessing
     augmentation: Augmentation
     training: TrainingOptions
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Name and all arguments of the network, those that follow from the preprocessing too."""
+        how = self.preprocessing
+        known = {
+            "channels": how.channels,
+            "width": how.width,
+            "rhythm": len(how.rhythm_features),
+            "before": how.before,
+            "alike": how.alike > 0,
+        }
+        given = NETWORKS[self.network["network"]].given
+        return {**self.network, **{name: known[name] for name in given}}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as JSON gives them back."""
@@ -161,22 +175,10 @@ def make_config(content: dict[str, Any], path: str) -> Config:
         raise ModelError(f"{path}: knows no {', '.join(sorted(content))}")
     if not isinstance(made["network"], dict) or made["network"].get("network") not in NETWORKS:
         raise ModelError(f"{path}: [network] needs network = one of: {', '.join(NETWORKS)}")
-    _check_network(made["network"], made["preprocessing"], path)
+    given = NETWORKS[made["network"]["network"]].given
+    if twice := sorted(set(given) & set(made["network"])):
+        raise ModelError(f"{path}: [network] {', '.join(twice)} follows from [preprocessing]; leave it out")
     return Config(**made)
-
-
-def _check_network(network: dict[str, Any], how: Preprocessing, path: str) -> None:
-    """Refuse a network that takes its inputs for something else than what preprocessing gives."""
-    if "before" in network and network["before"] != how.before:
-        raise ModelError(
-            f"{path}: [network] before is {network['before']}, [preprocessing] before {how.before}; "
-            "give both the same"
-        )
-    if network["network"] == "relation-sequence" and bool(network.get("alike")) != (how.alike > 0):
-        raise ModelError(
-            f"{path}: [network] alike must be {str(how.alike > 0).lower()} where [preprocessing] alike is "
-            f"{how.alike}"
-        )
 
 
 def _make(kind: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:

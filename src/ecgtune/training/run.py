@@ -251,15 +251,8 @@ def _claim(out: Path, config: Config, split: Split, seed: int) -> None:
 
 def _network(config: Config) -> nn.Module:
     """Build the network with fresh weights."""
-    how = config.preprocessing
-    arguments = dict(config.network)
-    return build_network(
-        arguments.pop("network"),
-        channels=how.channels,
-        width=how.width,
-        rhythm=len(how.rhythm_features),
-        **arguments,
-    )
+    arguments = config.architecture
+    return build_network(arguments.pop("network"), **arguments)
 
 
 def _fit(

@@ -1,21 +1,18 @@
 """Networks by name; a model card names one and holds its arguments."""
 
-from collections.abc import Callable
 from typing import Any
-
-from torch import nn
 
 from ecgtune.errors import ModelError
 from ecgtune.training.networks.beat_sequence import BeatSequence
 from ecgtune.training.networks.relation_sequence import RelationSequence
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
+NETWORKS: dict[str, type[BeatSequence]] = {
     "beat-sequence": BeatSequence,
     "relation-sequence": RelationSequence,
 }
 
 
-def build_network(name: str, **arguments: Any) -> nn.Module:
+def build_network(name: str, **arguments: Any) -> BeatSequence:
     """Build a network with fresh weights.
 
     Raises

@@ -1,6 +1,7 @@
 """An encoder of single beats, then a temporal network over successive beats."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +74,9 @@ class BeatSequence(nn.Module):
     dropout
         In the temporal network; half as much in the encoder.
     """
+
+    given: ClassVar[tuple[str, ...]] = ("channels", "width", "rhythm")
+    """Arguments that follow from the preprocessing."""
 
     def __init__(
         self,

@@ -3,17 +3,16 @@
 import copy
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ecgtune.beats.rhythm import RATIOS
 from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
 from ecgtune.training.networks.beat_relations import LONG, SHIFT, BeatRelations, P, T
 from ecgtune.training.networks.beat_sequence import BeatSequence
-
-_RATIOS = 5
-"""RR features that are logarithms of ratios of intervals; they come first."""
 
 _SHAPED = CLASSES.index("V")
 """Classes from here on, V, F and Q, are known by their shape too; N and S differ in relations alone."""
@@ -52,6 +51,8 @@ class RelationSequence(BeatSequence):
     ModelError
         Where the window does not hold the waves that are compared.
     """
+
+    given: ClassVar[tuple[str, ...]] = (*BeatSequence.given, "before", "alike")
 
     def __init__(
         self,
@@ -122,8 +123,8 @@ class RelationSequence(BeatSequence):
     def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
         """Logits [batch, beats, classes] of vectors [batch, beats, 2 size] and RR features."""
         if self.earliest < math.inf:
-            ratios = rhythm[..., :_RATIOS].clamp(-self.earliest, self.earliest)
-            rhythm = torch.cat([ratios, rhythm[..., _RATIOS:]], -1)
+            ratios = rhythm[..., :RATIOS].clamp(-self.earliest, self.earliest)
+            rhythm = torch.cat([ratios, rhythm[..., RATIOS:]], -1)
         logits = super().decide(encoded[..., : self.size], rhythm)
         shape = encoded[..., self.size :]
         others, shaped = logits[..., :_SHAPED], logits[..., _SHAPED:] + self.look(shape)
