@@ -8,10 +8,11 @@ from ecgtune.readers import read_record
 from ecgtune.record import Annotations
 from ecgtune.signals import detect
 from ecgtune.signals.candidates import FEATURES
-from ecgtune.signals.detect import load_verifier
+from ecgtune.signals.detect import Verifier, load_verifier
 from ecgtune.signals.resample import to_working
 from ecgtune.training import detector
 from ecgtune.training.detector import (
+    NETWORKS,
     TOLERANCE,
     candidates_of,
     examples,
@@ -120,11 +121,12 @@ def test_a_verifier_comes_back_equal_from_its_file(made, tmp_path, monkeypatch):
     loaded = load_verifier.__wrapped__()
     assert loaded.trained_on == verifier.trained_on
     assert loaded.threshold == verifier.threshold
-    for one, other in zip(
-        (verifier.mean, verifier.scale, *verifier.weights, *verifier.biases),
-        (loaded.mean, loaded.scale, *loaded.weights, *loaded.biases),
-        strict=True,
-    ):
+    assert len(verifier.networks) == NETWORKS
+
+    def numbers(of: Verifier) -> list[np.ndarray]:
+        return [of.mean, of.scale, *(part for n in of.networks for part in (*n.weights, *n.biases))]
+
+    for one, other in zip(numbers(verifier), numbers(loaded), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
         assert other.dtype == np.float32
     features = made[0].candidates.features

@@ -1,7 +1,7 @@
 """Beat positions from all leads together.
 
-`ecgtune.signals.candidates` proposes; a small network trained on records of many patients, with leads lost
-and spoilt on purpose, decides for each candidate from the evidence in its two best leads and its
+`ecgtune.signals.candidates` proposes; a few small networks trained on records of many patients, with leads
+lost and spoilt on purpose, decide for each candidate from the evidence in its two best leads and its
 neighbourhood. A lead that is flat, off or noisy for a while therefore costs nothing while another is good.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +30,27 @@ REFRACTORY = int(0.2 * WORKING_RATE)
 
 _SHORTEST = 3 * WORKING_RATE
 
+_PARTS = ("weight", "bias")
+"""Of a layer in ``pretrained/detector.json``."""
+
+
+class Layers(NamedTuple):
+    """One line of layers, ReLU between them."""
+
+    weights: tuple[Floats, ...]
+    biases: tuple[Floats, ...]
+
 
 @dataclass(frozen=True)
 class Verifier:
-    """The network that decides whether a candidate is a beat: one line of layers, ReLU between them.
+    """The networks that decide whether a candidate is a beat, by the mean of their probabilities.
 
     Parameters
     ----------
     mean, scale
         Standardisation of the features, float32 [features].
-    weights, biases
-        Of each layer.
+    networks
+        Trained on the same records from different random weights: where they know nothing they differ.
     threshold
         Probability from which a candidate is a beat.
     trained_on
@@ -48,33 +59,39 @@ class Verifier:
 
     mean: Floats
     scale: Floats
-    weights: tuple[Floats, ...]
-    biases: tuple[Floats, ...]
+    networks: tuple[Layers, ...]
     threshold: float
     trained_on: tuple[str, ...]
 
     def probability(self, features: Floats) -> Floats:
         """Probability that each candidate is a beat: float32 [n]."""
-        layer: Floats = (features - self.mean) / self.scale
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            layer = np.maximum(product(layer, weight) + bias, 0)
-        logit = (product(layer, self.weights[-1]) + self.biases[-1])[:, 0]
-        probability: Floats = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
-        return probability
+        standard = (features - self.mean) / self.scale
+        found: Floats = np.mean([_probability(network, standard) for network in self.networks], axis=0)
+        return found
+
+
+def _probability(network: Layers, layer: Floats) -> Floats:
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        layer = np.maximum(product(layer, weight) + bias, 0)
+    logit = (product(layer, network.weights[-1]) + network.biases[-1])[:, 0]
+    probability: Floats = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+    return probability
 
 
 @lru_cache(maxsize=1)
 def load_verifier() -> Verifier:
-    """Load the network that ships with ecgtune (``pretrained/detector.json``)."""
+    """Load the networks that ship with ecgtune (``pretrained/detector.json``)."""
     card = json.loads(files("ecgtune").joinpath("pretrained", "detector.json").read_text())
     if tuple(card["features"]) != FEATURES:
         raise ModelError("pretrained/detector.json was made for other features: train the detector again")
-    layers = card["layers"]
+    networks = [
+        Layers(*(tuple(np.array(layer[part], dtype=np.float32) for layer in layers) for part in _PARTS))
+        for layers in card["networks"]
+    ]
     return Verifier(
         np.array(card["mean"], dtype=np.float32),
         np.array(card["scale"], dtype=np.float32),
-        tuple(np.array(layer["weight"], dtype=np.float32) for layer in layers),
-        tuple(np.array(layer["bias"], dtype=np.float32) for layer in layers),
+        tuple(networks),
         card["threshold"],
         tuple(card["trained_on"]),
     )
