@@ -6,7 +6,7 @@ import pytest
 from ecgtune.beats import Preprocessing
 from ecgtune.beats.look_alikes import FEATURES, LookAlikes, look_alikes
 
-BEFORE, WIDTH = 40, 100
+BEFORE, WIDTH, GROUP = 40, 100, 16
 
 
 def shape(spread: float, height: float = 1.0) -> np.ndarray:
@@ -27,7 +27,7 @@ def recording(kinds: list[int], noise: float = 0.0, seed: int = 0) -> tuple[np.n
 
 def found(kinds: list[int], within: int = 50, noise: float = 0.0) -> tuple[np.ndarray, LookAlikes]:
     windows, rhythm = recording(kinds, noise)
-    return windows, look_alikes(windows, rhythm, BEFORE, within, group=4)
+    return windows, look_alikes(windows, rhythm, BEFORE, within, group=GROUP)
 
 
 KINDS = [0, 0, 1, 0] * 10
@@ -61,8 +61,8 @@ def test_a_beat_like_no_other_is_its_own_mean() -> None:
     np.testing.assert_allclose(alike.mean[9], windows[9], atol=0.1)
     assert alike.own[9] > 0.9
     assert np.exp(alike.features[9, 0]) < 0.01
-    # Of the 18 others like it two in five are looked at.
-    assert alike.own[0] == pytest.approx(0.5 / (0.5 + 7), abs=0.01)
+    # Of the others like it 0, 2, 5, 7, 10, 12, 15, 16 and 18 are looked at.
+    assert alike.own[0] == pytest.approx(0.5 / (0.5 + 8), abs=0.01)
 
 
 def test_the_beat_itself_has_the_share_that_is_told() -> None:
@@ -71,15 +71,30 @@ def test_the_beat_itself_has_the_share_that_is_told() -> None:
     changed = windows.copy()
     # Outside the QRS nothing is compared: the mean moves by the beat's own share.
     changed[6, :, -10:] += 1
-    moved = look_alikes(changed, rhythm, BEFORE, 50, group=4).mean - alike.mean
+    moved = look_alikes(changed, rhythm, BEFORE, 50, group=GROUP).mean - alike.mean
     np.testing.assert_allclose(moved[6, :, -10:], alike.own[6], rtol=1e-3)
     np.testing.assert_allclose(moved[:, :, :-10], 0, atol=1e-6)
 
 
 def test_beats_farther_away_take_no_part() -> None:
     _, near = found([1] * 4 + [0] * 30 + [1] * 4, within=8)
-    # Of beats 0 to 11, numbers 0, 2, 5, 7 and 10 are looked at: of the wide ones itself and another.
-    assert np.exp(near.features[0, 0]) == pytest.approx(1 / 5, abs=0.01)
+    # Of beats 0 to 31, two groups, half are looked at: of the wide ones itself and another.
+    assert np.exp(near.features[0, 0]) == pytest.approx(1 / 16, abs=0.01)
+
+
+def test_a_small_group_looks_at_all_beats() -> None:
+    windows, rhythm = recording([0] * 9 + [1] + [0] * 10)
+    assert look_alikes(windows, rhythm, BEFORE, 50, group=4).own[0] == pytest.approx(0.5 / 18.5, abs=0.01)
+
+
+@pytest.mark.parametrize("begin", [16, 32])
+def test_beats_beyond_reach_change_nothing(begin: int) -> None:
+    windows, rhythm = recording([0, 1, 0, 0, 1] * 30, noise=0.05)
+    whole = look_alikes(windows, rhythm, BEFORE, 20, GROUP)
+    part = look_alikes(windows[begin:], rhythm[begin:], BEFORE, 20, GROUP)
+    for all_of_it, own in zip(whole, part, strict=True):
+        # Two groups on, beats see all that they would see.
+        np.testing.assert_allclose(own[32:], all_of_it[begin + 32 :], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("period", [2, 3, 4])
@@ -94,7 +109,7 @@ def test_lost_leads_and_flat_lines_give_finite_numbers() -> None:
     windows, rhythm = recording(KINDS)
     windows[:, 1] = 0
     windows[20:] = 0
-    alike = look_alikes(windows, rhythm, BEFORE, 50, group=4)
+    alike = look_alikes(windows, rhythm, BEFORE, 50, group=GROUP)
     assert np.isfinite(alike.features).all()
     assert (alike.mean[:, 1] == 0).all()
     np.testing.assert_allclose(alike.mean[20:], 0, atol=0.05)

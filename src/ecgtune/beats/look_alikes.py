@@ -9,7 +9,10 @@ The mean over beats of similar shape, weighted by their likeness, is the non-loc
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from ecgtune.signals.product import products
 
 Floats = NDArray[np.float32]
 
@@ -39,9 +42,12 @@ _ITSELF = 0.5
 _FEWEST = 1e-3
 """Share of look-alikes that counts as none."""
 
-_SAMPLED, _OF = (0, 2), 5
-"""Of each five successive beats two are looked at, for speed: five is coprime with the periods of bigeminy,
-trigeminy and quadrigeminy, which would otherwise lose all beats of a kind."""
+_SAMPLED, _OF = (0, 2, 5, 7, 9, 10, 12, 15), 16
+"""Of sixteen successive beats of a group eight are looked at, for speed: as many of each remainder by two and
+by four, so that bigeminy and quadrigeminy lose no kind of beats."""
+
+_ALL_OF = 8
+"""Of groups of fewer beats all are looked at."""
 
 
 class LookAlikes(NamedTuple):
@@ -75,35 +81,55 @@ def look_alikes(scaled: Floats, rhythm: Floats, before: int, within: int, group:
     before
         Where the fiducial lies in a window.
     within
-        Beats before and after a beat's group among which look-alikes are sought; two in five are looked at.
+        Beats before and after a beat's group among which look-alikes are sought, made up to whole groups;
+        half of them are looked at.
     group
         Successive beats that seek among the same beats.
     """
-    n = len(scaled)
+    n, aside, groups = len(scaled), -(-within // group), -(-len(scaled) // group)
+    looked_at = np.arange(group)
+    if group >= _ALL_OF:
+        looked_at = looked_at[np.isin(looked_at % _OF, _SAMPLED)]
+    others = (np.arange(-aside, groups + aside)[:, np.newaxis] * group + looked_at).ravel()
+    there = (others >= 0) & (others < n)
+    others = np.where(there, others, 0)
+
+    def by_group(each: Floats) -> Floats:
+        """[groups, group, ...] of [n, ...], the last group filled up with zeros."""
+        missing = np.zeros((groups * group - n, *each.shape[1:]), dtype=np.float32)
+        return np.concatenate([each, missing]).reshape(groups, group, *each.shape[1:])
+
+    def around(seen: Floats) -> Floats:
+        """What each group looks at, [groups, looked at, ...], of what any looks at; a view."""
+        views = sliding_window_view(seen, (2 * aside + 1) * len(looked_at), axis=0)
+        return np.moveaxis(views[:: len(looked_at)], -1, 1)
+
     qrs = scaled[:, :, max(0, before - COMPARED[0]) : before + COMPARED[1]]
     qrs = (qrs - qrs.mean(axis=2, keepdims=True)).reshape(n, -1)
     energy = np.square(qrs).sum(axis=1)
-    flat = scaled.reshape(n, -1)
-    timing = rhythm[:, AVERAGED]
-    mean = np.empty_like(flat)
-    own = np.empty(n, dtype=np.float32)
-    features = np.empty((n, len(FEATURES)), dtype=np.float32)
-    around = np.arange(-within, group + within)
-    around = around[np.isin(around % _OF, _SAMPLED)]
-    for begin in range(0, n, group):
-        these = slice(begin, min(n, begin + group))
-        others = begin + around
-        others = others[(others >= 0) & (others < n)]
-        distance = energy[these, np.newaxis] + energy[others] - 2 * (qrs[these] @ qrs[others].T)
-        distance /= np.maximum(energy[these, np.newaxis], energy[others]) + _FLAT
-        weight = np.exp(np.maximum(distance, 0, out=distance) / -_ALIKE)
-        itself = np.arange(these.start, these.stop)[:, np.newaxis] == others
-        weight[itself] = 0
-        total = weight.sum(axis=1, keepdims=True)
-        weight /= total + _ITSELF
-        share = _ITSELF / (total + _ITSELF)
-        mean[these] = weight @ flat[others] + share * flat[these]
-        own[these] = share[:, 0]
-        features[these, 0] = np.log(total[:, 0] / len(others) + _FEWEST)
-        features[these, 1:] = weight @ timing[others] + share * timing[these]
-    return LookAlikes(mean.reshape(scaled.shape), own, features)
+    own_energy, energies = by_group(energy)[:, :, np.newaxis], around(energy[others])[:, np.newaxis]
+    weight = products(by_group(qrs), around(qrs[others]).swapaxes(1, 2))
+    # Squares of differences, in the greater of the two energies, then what they weigh.
+    weight *= -2
+    weight += own_energy
+    weight += energies
+    weight /= np.maximum(own_energy, energies) + _FLAT
+    np.maximum(weight, 0, out=weight)
+    weight *= -1 / _ALIKE
+    np.exp(weight, out=weight)
+    looked = around(there.astype(np.float32))
+    weight *= looked[:, np.newaxis]
+    weight[:, looked_at, aside * len(looked_at) + np.arange(len(looked_at))] = 0
+    total = weight.sum(axis=2, keepdims=True)
+    weight /= total + _ITSELF
+    own = (_ITSELF / (total + _ITSELF)).reshape(-1, 1)[:n]
+
+    def mean(each: Floats) -> Floats:
+        """[n, features] of [n, features]."""
+        found = products(weight, around(each[others])).reshape(-1, each.shape[1])[:n]
+        found += own * each
+        return found
+
+    share = total / looked.sum(axis=1)[:, np.newaxis, np.newaxis]
+    features = np.concatenate([np.log(share.reshape(-1, 1)[:n] + _FEWEST), mean(rhythm[:, AVERAGED])], axis=1)
+    return LookAlikes(mean(scaled.reshape(n, -1)).reshape(scaled.shape), own[:, 0], features)

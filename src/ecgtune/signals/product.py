@@ -1,4 +1,4 @@
-"""Products with a small matrix that stay on the calling thread."""
+"""Products with small matrices that stay on the calling thread."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,4 +35,29 @@ def product(rows: Floats, matrix: Floats) -> Floats:
         rows[:whole].reshape(-1, piece, k), matrix, out=result[:whole].reshape(-1, piece, matrix.shape[1])
     )
     np.matmul(rows[whole:], matrix, out=result[whole:])
+    return result
+
+
+def products(several: Floats, matrices: Floats) -> Floats:
+    """Return ``several @ matrices`` of two stacks of small matrices, computed in narrow pieces.
+
+    Parameters
+    ----------
+    several
+        [stack, n, k].
+    matrices
+        [stack, k, m].
+
+    Returns
+    -------
+    ndarray
+        float32 [stack, n, m].
+    """
+    stack, n, k = several.shape
+    width = matrices.shape[2]
+    piece = max(1, _PIECE // (n * k))
+    result = np.empty((stack, n, width), dtype=np.float32)
+    for start in range(0, width, piece):
+        own = slice(start, start + piece)
+        np.matmul(several, matrices[:, :, own], out=result[:, :, own])
     return result
