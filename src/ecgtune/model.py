@@ -28,8 +28,11 @@ Ints = NDArray[np.int64]
 FORMAT = 1
 """Version of the model folder; a card with a larger one needs a newer ecgtune."""
 
-SEGMENT = 2048
-"""Beats that the network sees in one go, beside those it needs on either side."""
+SEGMENT = 4096
+"""Beats that are prepared in one go, beside those that they depend on: most half-hour recordings."""
+
+PIECE = 512
+"""Beats that the network labels in one go, beside those it needs: all of it stays in the cache."""
 
 CARD, ONNX, WEIGHTS = "card.json", "model.onnx", "weights.safetensors"
 
@@ -194,13 +197,15 @@ def preferred_leads(record: Record, usable: Sequence[int], most: int) -> tuple[i
 class Predictor:
     """Predicts beats as they come; how they are handed over does not change a digit.
 
-    The network always sees the same segments: `SEGMENT` beats counted from the recording's first, and
-    `Model.reach` beats on either side. Memory holds one segment.
+    Always the same segments are prepared, `SEGMENT` beats counted from the recording's first with
+    `Model.reach` beats on either side, and the network always sees the same pieces of them. Memory holds one
+    segment.
     """
 
     def __init__(self, model: Model) -> None:
         how = model.preprocessing
         self._model = model
+        self._reach = int(model.card["reach"])
         self._first = 0
         self._next = 0
         self._held = 0
@@ -231,13 +236,22 @@ class Predictor:
         at, windows = np.concatenate(self._at), np.concatenate(self._windows)
         low, high = max(0, begin - reach), min(len(at), begin + length + reach)
         beats, rhythm = self._model.preprocessing.inputs(windows[low:high], at[low:high])
-        probability = self._model.run(beats, rhythm)[begin - low : begin - low + length]
+        probability = self._run(beats, rhythm, begin - low, begin - low + length)
         self._next += length
         drop = max(0, self._next - reach - self._first)
         self._first += drop
         self._at, self._windows = [at[drop:]], [windows[drop:].copy()]
         self._held = len(at) - drop
         return at[begin : begin + length], probability
+
+    def _run(self, beats: Floats, rhythm: Floats, begin: int, end: int) -> Floats:
+        """Probabilities of prepared beats from one to another."""
+        found = []
+        for start in range(begin, end, PIECE):
+            stop = min(start + PIECE, end)
+            low, high = max(0, start - self._reach), stop + self._reach
+            found.append(self._model.run(beats[low:high], rhythm[low:high])[start - low : stop - low])
+        return np.concatenate(found)
 
 
 def pretrained_folder() -> Path:
