@@ -107,7 +107,8 @@ def main() -> None:
                 ("peak memory", "beats", "time"),
             ),
             "explain": Table(
-                f"Explanations of the default model, mitdb {found['explain']['record']}, one thread; "
+                f"Explanations of the default model, mitdb {found['explain']['record']}, "
+                f"{found['explain']['threads']} threads; "
                 f"Integrated Gradients of {found['explain']['steps']} steps",
                 "",
                 {name: name.removeprefix("explain: ") for name in explained},
