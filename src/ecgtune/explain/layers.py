@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-def last_convolution(network: nn.Module, call: Callable[[Tensor], Any], example: Tensor) -> nn.Module | None:
+def last_convolution(network: nn.Module, call: Callable[..., Any], *example: Tensor) -> nn.Module | None:
     """Find the last convolution that an input goes through, or None where there is none.
 
     Parameters
@@ -17,7 +17,7 @@ def last_convolution(network: nn.Module, call: Callable[[Tensor], Any], example:
     call
         The network, or a part of what it does.
     example
-        An input of ``call``.
+        What ``call`` takes.
     """
     used: list[nn.Module] = []
 
@@ -28,7 +28,7 @@ def last_convolution(network: nn.Module, call: Callable[[Tensor], Any], example:
     handles = [layer.register_forward_hook(note) for layer in layers]
     try:
         with torch.inference_mode():
-            call(example)
+            call(*example)
     finally:
         for handle in handles:
             handle.remove()

@@ -35,7 +35,7 @@ class OneBeat(nn.Module):
     Parameters
     ----------
     network
-        Has ``encode``, ``decide`` and ``reach``, as `ecgtune.training.networks.BeatSequence` has.
+        Has ``encode``, ``tell`` and ``decide_middle``, as `ecgtune.training.networks.BeatSequence` has.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -49,8 +49,7 @@ class OneBeat(nn.Module):
         typical: Tensor,
         alike: Tensor,
         share: Tensor,
-        encoded: Tensor,
-        rhythms: Tensor,
+        told: Tensor,
         sides: Tensor,
     ) -> Tensor:
         """Logits [n, classes].
@@ -68,34 +67,22 @@ class OneBeat(nn.Module):
             network reads none.
         share
             Its own share of that mean, [n].
-        encoded, rhythms
-            Vectors and RR features of the beats around, [n, 2 reach + 1, ...], its own in the middle.
+        told
+            What the temporal network is told of the beats around, [n, 2 reach + 1, ...], its own in the
+            middle.
         sides
             How many beats the recording has before and after, at most ``reach``, int64 [n, 2]: near its
             ends the network sees fewer.
         """
         if alike.shape[1]:
             alike = alike + share[:, None, None] * signal
-        own = self.network.encode(torch.cat([signal, typical, alike], 1).unsqueeze(1))  # type: ignore[operator]
-        middle = encoded.shape[1] // 2
-        encoded = torch.cat([encoded[:, :middle], own, encoded[:, middle + 1 :]], 1)
-        rhythms = torch.cat([rhythms[:, :middle], rhythm.unsqueeze(1), rhythms[:, middle + 1 :]], 1)
-        if bool((sides == sides[0]).all()):
-            return self._decide(encoded, rhythms, sides[0], middle)
-        kinds, which = torch.unique(sides, dim=0, return_inverse=True)
-        rows = [torch.nonzero(which == kind).flatten() for kind in range(len(kinds))]
-        parts = [
-            self._decide(encoded[own_rows], rhythms[own_rows], kind, middle)
-            for kind, own_rows in zip(kinds, rows, strict=True)
-        ]
-        order = torch.argsort(torch.cat(rows))
-        return torch.cat(parts)[order]
-
-    def _decide(self, encoded: Tensor, rhythms: Tensor, sides: Tensor, middle: int) -> Tensor:
-        before, after = sides.tolist()
-        seen = slice(middle - before, middle + after + 1)
-        logits: Tensor = self.network.decide(encoded[:, seen], rhythms[:, seen])  # type: ignore[operator]
-        return logits[:, before]
+        beat, timing = torch.cat([signal, typical, alike], 1).unsqueeze(1), rhythm.unsqueeze(1)
+        encoded = self.network.encode(beat, timing)  # type: ignore[operator]
+        own = self.network.tell(encoded, timing)  # type: ignore[operator]
+        middle = told.shape[1] // 2
+        told = torch.cat([told[:, :middle], own, told[:, middle + 1 :]], 1)
+        logits: Tensor = self.network.decide_middle(encoded[:, 0], told, sides)  # type: ignore[operator]
+        return logits
 
 
 @dataclass(frozen=True)
@@ -159,7 +146,8 @@ class SequenceSubject:
         """The last convolution that a beat's window goes through."""
         how = self.preprocessing
         beats = torch.zeros(1, 1, how.channels, how.width)
-        return last_convolution(self.network, self.network.encode, beats)  # type: ignore[arg-type]
+        rhythm = torch.zeros(1, 1, len(how.rhythm_features))
+        return last_convolution(self.network, self.network.encode, beats, rhythm)  # type: ignore[arg-type]
 
     @property
     def occluded(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -219,7 +207,8 @@ class SequenceSubject:
 
     def probability(self, reading: Reading) -> Floats:
         """Probabilities of all beats of a recording, float32 [n, classes]."""
-        encoded, rhythm = self._encode(reading.signal), torch.from_numpy(_rhythm(reading))
+        rhythm = torch.from_numpy(_rhythm(reading))
+        encoded = self._encode(reading.signal, rhythm)
         n, reach, length = len(reading), self._reach, ENCODED_TOGETHER
         parts = []
         with torch.inference_mode():
@@ -238,9 +227,10 @@ class SequenceSubject:
         inside = np.clip(around, 0, max(n - 1, 0))
         # Only what the chosen beats see is encoded: of a day's recording that is little.
         seen, place = np.unique(inside, return_inverse=True)
-        encoded = self._encode(reading.signal[seen]).numpy()[place.reshape(inside.shape)]
+        rhythm = _rhythm(reading)
+        told = self._tell(reading.signal[seen], torch.from_numpy(rhythm[seen]))[place.reshape(inside.shape)]
         sides = np.stack([np.minimum(chosen, reach), np.minimum(n - 1 - chosen, reach)], axis=1)
-        signal, rhythm = reading.signal[chosen], _rhythm(reading)
+        signal = reading.signal[chosen]
         usual = np.median(rhythm, axis=0).astype(np.float32)
         own, typical, alike = np.split(signal, (leads, 2 * leads), axis=1)
         share = np.zeros(len(chosen), dtype=np.float32)
@@ -252,20 +242,24 @@ class SequenceSubject:
             signal=own,
             typical=typical,
             typical_rhythm=np.tile(usual, (len(chosen), 1)),
-            context=(typical, alike, share, encoded, rhythm[inside], sides.astype(np.int64)),
+            context=(typical, alike, share, told, sides.astype(np.int64)),
         )
 
     @property
     def _reach(self) -> int:
         return int(self.network.reach)  # type: ignore[arg-type]
 
-    def _encode(self, signal: Floats) -> Tensor:
-        beats = torch.from_numpy(np.ascontiguousarray(signal))
+    def _tell(self, signal: Floats, rhythm: Tensor) -> Floats:
+        encoded = self._encode(signal, rhythm)
         with torch.inference_mode():
-            parts = [
-                self.network.encode(beats[None, at : at + ENCODED_TOGETHER])[0]  # type: ignore[operator]
-                for at in range(0, len(beats), ENCODED_TOGETHER)
-            ]
+            told: Floats = self.network.tell(encoded[None], rhythm[None])[0].numpy()  # type: ignore[operator]
+        return told
+
+    def _encode(self, signal: Floats, rhythm: Tensor) -> Tensor:
+        beats = torch.from_numpy(np.ascontiguousarray(signal))
+        pieces = [slice(at, at + ENCODED_TOGETHER) for at in range(0, len(beats), ENCODED_TOGETHER)]
+        with torch.inference_mode():
+            parts = [self.network.encode(beats[None, own], rhythm[None, own])[0] for own in pieces]  # type: ignore[operator]
         return torch.cat(parts)
 
 

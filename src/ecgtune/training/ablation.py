@@ -36,10 +36,10 @@ VARIANTS: dict[str, Overrides] = {
         "preprocessing": {"alike": 0},
         "network": {
             "network": "beat-sequence",
-            **dict.fromkeys(("compared", "lost", "farthest", "earliest")),
+            **dict.fromkeys(("compared", "lost", "earliest")),
         },
     },
-    "without limits": {"network": {"farthest": None, "earliest": None}},
+    "without bends": {"network": {"bends": [-2.5, 2.5]}},
     "without recordings of fibrillation": {"data": {"weak": []}},
 }
 """What is changed, by section of the configuration (None: left out); `SEEDED` differs in its seed alone."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from ecgtune.errors import ModelError
 from ecgtune.training.networks import RelationSequence, build_network
 from ecgtune.training.networks.beat_relations import BeatRelations
+from ecgtune.training.networks.relation_sequence import PiecewiseLinear
 
 BEFORE, WIDTH = 80, 176
 EACH = BeatRelations.of_a_lead
@@ -32,8 +33,7 @@ def beats(first: Tensor, second: Tensor | None = None) -> Tensor:
 
 
 def relations(window: Tensor) -> np.ndarray:
-    own, typical = window.chunk(2, dim=1)
-    return BeatRelations(BEFORE, WIDTH)(typical, own)[0].numpy()
+    return BeatRelations(BEFORE, WIDTH)(window.unflatten(1, (2, 2)))[0].numpy()
 
 
 def test_a_typical_beat_is_like_itself() -> None:
@@ -79,8 +79,7 @@ def test_a_lost_lead_takes_no_part_and_the_order_of_leads_does_not_matter() -> N
 
 def test_gradients_reach_the_signal_and_are_finite() -> None:
     window = beats(beat(width=4), torch.zeros(WIDTH)).requires_grad_()
-    own, typical = window.chunk(2, dim=1)
-    BeatRelations(BEFORE, WIDTH)(typical, own).sum().backward()
+    BeatRelations(BEFORE, WIDTH)(window.unflatten(1, (2, 2))).sum().backward()
     assert window.grad is not None
     assert torch.isfinite(window.grad).all()
     assert window.grad[0, 0].abs().max() > 0
@@ -129,7 +128,7 @@ def test_a_label_depends_on_beats_within_reach_alone() -> None:
     assert net.reach == 3
     assert (difference[:4] > 0).any()
     assert (difference[4:] == 0).all()
-    torch.testing.assert_close(net.decide(net.encode(x), rhythm), net(x, rhythm))
+    torch.testing.assert_close(net.decide(net.encode(x, rhythm), rhythm), net(x, rhythm))
 
 
 def test_look_alikes_are_read_through_their_relations_alone() -> None:
@@ -139,25 +138,55 @@ def test_look_alikes_are_read_through_their_relations_alone() -> None:
     x = torch.randn(2, 5, 6, WIDTH)
     changed = x.clone()
     changed[:, :, 4:] = torch.randn(2, 5, 2, WIDTH)
-    before, after = net.encode(x), net.encode(changed)
+    rhythm = torch.randn(2, 5, 11)
+    before, after = net.encode(x, rhythm), net.encode(changed, rhythm)
     assert (before[..., :4] != after[..., :4]).any()
     torch.testing.assert_close(before[..., 4:], after[..., 4:])
-    related = torch.cat([net.relations(x[0, :, 2:4], part) for part in (x[0, :, :2], x[0, :, 4:])], 1)
-    expected = net.compare(net.norm(related).clamp(-5, 5))
+    own, typical, alike = x[0].unflatten(1, (3, 2)).unbind(1)
+    related = torch.cat([net.relations(torch.stack([part, typical], 1)) for part in (own, alike)], 1)
+    expected = net.compare(net.pieces(net.norm(torch.cat([related, rhythm[0]], 1))))
     torch.testing.assert_close(before[0, :, :4], expected)
 
 
 def test_what_is_farther_than_the_limits_tells_nothing_more() -> None:
     torch.manual_seed(0)
     arguments = {"filters": (3,), "size": 4, "hidden": 6, "dilations": (1,)}
-    net = RelationSequence(4, WIDTH, 7, BEFORE, farthest=0.5, earliest=0.4, **arguments).eval()
+    net = RelationSequence(4, WIDTH, 7, BEFORE, bends=(-0.5, 0.5), earliest=0.4, **arguments).eval()
     x, rhythm = torch.randn(1, 5, 4, WIDTH), torch.randn(1, 5, 7)
     limited = rhythm.clone()
     limited[..., :5] = rhythm[..., :5].clamp(-0.4, 0.4)
     torch.testing.assert_close(net(x, limited), net(x, rhythm))
-    related = net.norm(net.relations(x[0, :, 2:], x[0, :, :2]))
+    related = net.norm(torch.cat([net.relations(x[0].unflatten(1, (2, 2))), limited[0]], 1))
     assert (related.abs() > 0.5).any()
-    torch.testing.assert_close(net.encode(x)[0, :, :4], net.compare(related.clamp(-0.5, 0.5)))
+    torch.testing.assert_close(net.encode(x, rhythm)[0, :, :4], net.compare(related.clamp(-0.5, 0.5) / 0.5))
+
+
+def test_pieces_say_how_much_of_each_interval_lies_below() -> None:
+    pieces = PiecewiseLinear((-1, 0, 4))
+    found = pieces(torch.tensor([[-2.0, 3.0], [-0.5, 9.0]]))
+    expected = torch.tensor([[-1.0, 1.0, -1.0, 0.5], [0.0, 1.0, -1.0, 1.0]])
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("bends", [(), (1.0,), (0.0, 0.0), (1.0, 0.5)])
+def test_bends_that_make_no_interval_are_refused(bends: tuple[float, ...]) -> None:
+    with pytest.raises(ModelError, match="give two or more, ascending"):
+        PiecewiseLinear(bends)
+
+
+@pytest.mark.parametrize("dilations", [(1, 2, 4, 8), (1, 2, 4), (1, 1), (2, 4), (1, 3), (1,)])
+def test_the_middle_beat_alone_is_decided_as_among_all(dilations: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    arguments = {"filters": (3,), "size": 4, "hidden": 6, "earliest": 0.4}
+    net = RelationSequence(4, WIDTH, 7, BEFORE, dilations=dilations, **arguments).eval()
+    n, reach = 40, sum(dilations)
+    encoded, rhythm = torch.randn(1, n, 8), torch.randn(1, n, 7)
+    expected = net.decide(encoded, rhythm)[0]
+    beats = torch.arange(n)
+    around = (beats[:, None] + torch.arange(-reach, reach + 1)).clamp(0, n - 1)
+    sides = torch.stack([beats.clamp(max=reach), (n - 1 - beats).clamp(max=reach)], 1)
+    told = net.tell(encoded, rhythm)[0, around]
+    torch.testing.assert_close(net.decide_middle(encoded[0], told, sides), expected)
 
 
 def test_channels_that_do_not_fit_look_alikes_are_refused() -> None:

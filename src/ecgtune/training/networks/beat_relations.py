@@ -22,10 +22,11 @@ _FLAT = 1e-4
 """Energy, in squares of the typical QRS height, below which a wave counts as flat."""
 
 
-_MOVES = tuple(by for by in range(-SHIFT, SHIFT + 1, STEP) if by)
-
 _SPANS = (QRS, WIDE, LONG, P, T)
 """Spans in which beats are compared."""
+
+_MOVED = tuple((QRS[0] + by, QRS[1] + by) for by in range(-SHIFT, SHIFT + 1, STEP) if by)
+"""Spans of a beat that are compared with the typical QRS too."""
 
 
 class _Measured(NamedTuple):
@@ -33,14 +34,15 @@ class _Measured(NamedTuple):
 
     Parameters
     ----------
-    sums, squares
-        Sums over `_SPANS` of the samples and of their squares, [n, leads, spans].
+    mean, squares, variance
+        Mean of the samples, of their squares, and their variance in each span, [n, parts, leads, spans].
     height, spread, area, slope
-        Of the QRS, [n, leads].
+        Of the QRS, [n, parts, leads].
     """
 
-    sums: Tensor
+    mean: Tensor
     squares: Tensor
+    variance: Tensor
     height: Tensor
     spread: Tensor
     area: Tensor
@@ -67,71 +69,80 @@ class BeatRelations(nn.Module):
     size = 3 * of_a_lead
     """Numbers of a beat."""
 
-    inside: Tensor
+    spans: Tensor
+    flat: Tensor
     powers: Tensor
-    lengths: Tensor
 
     def __init__(self, before: int, width: int) -> None:
         super().__init__()
         self.before = before
-        # Sums over spans are products with this matrix: one pass over the samples instead of many.
-        inside = torch.zeros(width, len(_SPANS))
-        for i, (start, stop) in enumerate(_SPANS):
-            inside[before + start : before + stop, i] = 1
+        # Means over spans are products with this matrix: one pass over the samples instead of many.
+        spans = (*_SPANS, *_MOVED)
+        means = torch.zeros(width, len(spans))
+        for i, (start, stop) in enumerate(spans):
+            means[before + start : before + stop, i] = 1 / (stop - start)
+        self.register_buffer("spans", means, persistent=False)
+        self.register_buffer("flat", _FLAT * means.amax(0).square(), persistent=False)
         time = torch.arange(WIDTH[1] - WIDTH[0] - 1) / 10
-        self.register_buffer("inside", inside, persistent=False)
         self.register_buffer("powers", torch.stack([time**0, time, time**2], 1), persistent=False)
-        self.register_buffer("lengths", inside.sum(0), persistent=False)
 
-    def forward(self, typical: Tensor, *several: Tensor) -> Tensor:
-        """Relations [n, several x size] of several beats to the typical one, all [n, leads, width]."""
-        usual = self._measure(typical)
-        there = (typical.abs().amax(-1) > 0)[..., None]
-        there = there | ~there.any(dim=1)[:, None]
-        found = []
-        for beats in several:
-            of_leads = torch.stack(self._of_leads(beats, self._measure(beats), typical, usual), dim=-1)
-            mean = (of_leads * there).sum(1) / there.sum(1)
-            largest = of_leads.masked_fill(~there, -torch.inf).amax(1)
-            smallest = of_leads.masked_fill(~there, torch.inf).amin(1)
-            found += [mean, largest, smallest]
-        return torch.cat(found, dim=1)
+    def forward(self, beats: Tensor) -> Tensor:
+        """Relations [n, (parts - 1) x size] of all parts but the typical beat to it.
+
+        Parameters
+        ----------
+        beats
+            [n, parts, leads, width]; the second part is the typical beat.
+        """
+        measured = self._measure(beats)
+        usual = _Measured(*(each[:, 1:2] for each in measured))
+        own = _Measured(*(_without_typical(each) for each in measured))
+        of_leads = torch.stack(self._of_leads(beats, own, usual), dim=-1)
+        there = usual.squares.amax(-1, keepdim=True) > 0
+        there = there | ~there.any(dim=2, keepdim=True)
+        mean = (of_leads * there).sum(2) / there.sum(2)
+        largest = of_leads.masked_fill(~there, -torch.inf).amax(2)
+        smallest = of_leads.masked_fill(~there, torch.inf).amin(2)
+        return torch.cat([mean, largest, smallest], dim=-1).flatten(1)
 
     def _measure(self, beats: Tensor) -> _Measured:
         qrs, wave = self._part(beats, QRS), self._part(beats, WIDTH)
         steps = wave.diff(dim=-1)
-        steep = steps.square() @ self.powers
+        # Products, since a runtime takes squares for powers, which are slow.
+        steep = (steps * steps) @ self.powers
         shares = steep / (steep[..., :1] + 1e-5)
         centre = shares[..., 1]
-        spread = shares[..., 2] - centre.square() * (2 - shares[..., 0])
+        spread = shares[..., 2] - centre * centre * (2 - shares[..., 0])
         size = (wave - wave[..., :8].mean(-1, keepdim=True)).abs()
         inner = steps[..., WIDE[0] - WIDTH[0] : WIDE[1] - 1 - WIDTH[0]]
+        mean, squares = beats @ self.spans, (beats * beats) @ self.spans
         return _Measured(
-            beats @ self.inside,
-            beats.square() @ self.inside,
+            mean,
+            squares,
+            (squares - mean * mean).clamp(min=0),
             torch.log(qrs.amax(-1) - qrs.amin(-1) + 0.02),
             torch.sqrt(spread.clamp(min=0) + _FLAT),
             size.sum(-1) / (size.amax(-1) + 0.02) / 10,
             torch.log(inner.abs().amax(-1) + 0.01),
         )
 
-    def _of_leads(self, beats: Tensor, own: _Measured, typical: Tensor, usual: _Measured) -> list[Tensor]:
-        """Relations [n, leads] each."""
-        product = (beats * typical) @ self.inside
-        energy, usual_energy = self._variance(own), self._variance(usual)
-        covariance = product - own.sums * usual.sums / self.lengths
-        power = energy * usual_energy * self.lengths.square()
-        likeness = covariance / torch.sqrt(power + _FLAT)
-        squares = own.squares + usual.squares - 2 * product
-        difference = torch.log((squares / self.lengths).clamp(min=0) + _FLAT)
-        energy, usual_energy = torch.log(energy + _FLAT), torch.log(usual_energy + _FLAT)
-        change = energy - usual_energy
+    def _of_leads(self, beats: Tensor, own: _Measured, usual: _Measured) -> list[Tensor]:
+        """Relations [n, parts - 1, leads] each."""
         qrs, wide, long, p, t = range(len(_SPANS))
+        fixed = slice(len(_SPANS))
+        typical = beats[:, 1:2]
         usual_qrs = self._part(typical, QRS)
-        moved = [_likeness(self._part(beats, (QRS[0] + by, QRS[1] + by)), usual_qrs) for by in _MOVES]
+        moved = [(self._part(beats, span) * usual_qrs).mean(-1, keepdim=True) for span in _MOVED]
+        product = _without_typical(torch.cat([(beats * typical) @ self.spans[:, fixed], *moved], -1))
+        covariance = product - own.mean * _facing(usual.mean)
+        likeness = covariance / torch.sqrt(own.variance * _facing(usual.variance) + self.flat)
+        squares = own.squares[..., fixed] + usual.squares[..., fixed] - 2 * product[..., fixed]
+        difference = torch.log(squares.clamp(min=0) + _FLAT)
+        usual_energy = torch.log(usual.variance[..., fixed] + _FLAT)
+        change = torch.log(own.variance[..., fixed] + _FLAT) - usual_energy
         return [
             likeness[..., qrs],
-            torch.stack([likeness[..., qrs], *moved]).amax(0),
+            torch.maximum(likeness[..., qrs], likeness[..., len(_SPANS) :].amax(-1)),
             likeness[..., long],
             own.height - usual.height,
             change[..., wide],
@@ -143,23 +154,22 @@ class BeatRelations(nn.Module):
             own.slope - usual.slope,
             likeness[..., p],
             change[..., p],
-            usual_energy[..., p],
+            usual_energy[..., p].expand_as(own.height),
             difference[..., p],
             likeness[..., t],
             change[..., t],
             difference[..., t],
         ]
 
-    def _variance(self, measured: _Measured) -> Tensor:
-        mean = measured.sums / self.lengths
-        return (measured.squares / self.lengths - mean.square()).clamp(min=0)
-
     def _part(self, beats: Tensor, span: tuple[int, int]) -> Tensor:
         return beats[..., self.before + span[0] : self.before + span[1]]
 
 
-def _likeness(one: Tensor, other: Tensor) -> Tensor:
-    """Correlation, near 0 where one is flat."""
-    one, other = (each - each.mean(-1, keepdim=True) for each in (one, other))
-    power = one.square().sum(-1) * other.square().sum(-1)
-    return (one * other).sum(-1) / torch.sqrt(power + _FLAT)
+def _without_typical(parts: Tensor) -> Tensor:
+    return torch.cat([parts[:, :1], parts[:, 2:]], 1)
+
+
+def _facing(usual: Tensor) -> Tensor:
+    """What each span of a beat is compared with, of the typical beat's: moved ones with its QRS."""
+    qrs = usual[..., :1].expand(*usual.shape[:-1], len(_MOVED))
+    return torch.cat([usual[..., : len(_SPANS)], qrs], -1)

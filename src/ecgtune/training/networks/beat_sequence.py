@@ -1,5 +1,6 @@
 """An encoder of single beats, then a temporal network over successive beats."""
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -93,14 +94,19 @@ class BeatSequence(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
+        self.dilations = tuple(dilations)
         self.reach = sum(dilations)
         self.alone = alone
         self.encoder = BeatEncoder(channels, width, filters, size, dropout / 2)
         self.shape = nn.Linear(size, classes)
         self.summary = nn.Linear(size, summary)
         self.enter = nn.Conv1d(summary + rhythm, hidden, 1)
-        self.steps = nn.ModuleList(nn.Conv1d(hidden, hidden, 3, padding=d, dilation=d) for d in dilations)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) for _ in dilations)
+        self.steps = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(hidden, hidden, 3, padding=d, dilation=d), nn.BatchNorm1d(hidden), nn.ReLU()
+            )
+            for d in dilations
+        )
         self.dropout = nn.Dropout(dropout)
         self.leave = nn.Conv1d(hidden, classes, 1)
 
@@ -114,21 +120,71 @@ class BeatSequence(nn.Module):
         rhythm
             [batch, beats, features].
         """
-        return self.decide(self.encode(beats), rhythm)
+        return self.decide(self.encode(beats, rhythm), rhythm)
 
-    def encode(self, beats: Tensor) -> Tensor:
-        """Vectors [batch, beats, size] of beats [batch, beats, channels, width], each by itself."""
+    def encode(self, beats: Tensor, rhythm: Tensor) -> Tensor:
+        """Vectors [batch, beats, size] of beats [batch, beats, channels, width], each by itself.
+
+        RR features [batch, beats, features] belong to what may be known of a beat by itself; here the shape
+        alone is read.
+        """
         encoded: Tensor = self.encoder(beats.flatten(0, 1)).unflatten(0, beats.shape[:2])
         return encoded
 
+    def tell(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
+        """What the temporal network is told, [batch, beats, summary + features], of each beat by itself."""
+        return torch.cat([torch.tanh(self.summary(encoded)), rhythm], 2)
+
     def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
         """Logits [batch, beats, classes] of vectors [batch, beats, size] and RR features."""
-        seen = torch.cat([torch.tanh(self.summary(encoded)), rhythm], 2)
-        hidden = torch.relu(self.enter(seen.transpose(1, 2)))
-        for step, norm in zip(self.steps, self.norms, strict=True):
-            hidden = hidden + torch.relu(norm(step(self.dropout(hidden))))
+        hidden = self._enter(self.tell(encoded, rhythm))
+        for step in self.steps:
+            hidden = hidden + step(self.dropout(hidden))
         context = self.leave(self.dropout(hidden)).transpose(1, 2)
         if self.training and self.alone > 0:
             context = context * (torch.rand(len(context), 1, 1, device=context.device) >= self.alone)
+        return self._add(encoded, context)
+
+    def decide_middle(self, encoded: Tensor, told: Tensor, sides: Tensor) -> Tensor:
+        """Logits [n, classes] of the middle one of 2 `reach` + 1 beats, as `decide` gives them in evaluation.
+
+        Of the beats around only those are followed through the layers that reach the middle.
+
+        Parameters
+        ----------
+        encoded
+            Of the middle one, [n, size].
+        told
+            Of all, as `tell` gives it, [n, 2 reach + 1, summary + features].
+        sides
+            How many beats the recording has before and after the middle one, at most ``reach``, int64 [n, 2];
+            what stands for others is not looked at.
+        """
+        dilations = self.dilations
+        # What reaches the middle through the layers left lies as far apart as their dilations allow.
+        spacing = math.gcd(*dilations) or 1
+        at = torch.arange(-self.reach, self.reach + 1, spacing)
+        hidden = self._enter(told[:, ::spacing])
+        for i, step in enumerate(self.steps):
+            convolution, *then = step.children()
+            assert isinstance(convolution, nn.Conv1d)
+            there = (at >= -sides[:, :1]) & (at <= sides[:, 1:])
+            by = dilations[i] // spacing
+            further = math.gcd(*dilations[i + 1 :]) // spacing or 1
+            seen = nn.functional.conv1d(
+                hidden * there[:, None], convolution.weight, convolution.bias, stride=further, dilation=by
+            )
+            for layer in then:
+                seen = layer(seen)
+            kept = slice(by, len(at) - by, further)
+            hidden = hidden[:, :, kept] + seen
+            at, spacing = at[kept], spacing * further
+        return self._add(encoded, self.leave(hidden)[:, :, 0])
+
+    def _enter(self, told: Tensor) -> Tensor:
+        return torch.relu(self.enter(told.transpose(1, 2)))
+
+    def _add(self, encoded: Tensor, context: Tensor) -> Tensor:
+        """Logits [..., classes] of vectors [..., size] and what the temporal network says of them."""
         logits: Tensor = self.shape(encoded) + context
         return logits

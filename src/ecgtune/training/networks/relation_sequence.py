@@ -14,16 +14,55 @@ from ecgtune.labels import CLASSES
 from ecgtune.training.networks.beat_relations import LONG, SHIFT, BeatRelations, P, T
 from ecgtune.training.networks.beat_sequence import BeatSequence
 
+BENDS = (-2.5, -1.5, -0.8, -0.3, 0.0, 0.3, 0.8, 1.5, 2.5)
+"""Closer where most beats are."""
+
 _SHAPED = CLASSES.index("V")
 """Classes from here on, V, F and Q, are known by their shape too; N and S differ in relations alone."""
+
+
+class PiecewiseLinear(nn.Module):
+    """Numbers as their positions in each of successive intervals: -1 below it, 1 above, linear inside.
+
+    Parameters
+    ----------
+    bends
+        Limits of the intervals, ascending, two at least.
+
+    Raises
+    ------
+    ModelError
+        Where they are fewer or do not ascend.
+    """
+
+    slope: Tensor
+    offset: Tensor
+
+    def __init__(self, bends: Sequence[float]) -> None:
+        super().__init__()
+        limits = torch.tensor(bends, dtype=torch.float32)
+        if len(limits) < 2 or bool((limits.diff() <= 0).any()):
+            raise ModelError(f"bends {list(bends)} asked for; give two or more, ascending")
+        self.count = len(limits) - 1
+        slope = 2 / limits.diff()
+        self.register_buffer("slope", slope, persistent=False)
+        self.register_buffer("offset", -1 - slope * limits[:-1], persistent=False)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """[n, count x features] of [n, features]."""
+        tiled = torch.cat([numbers] * self.count, 1)
+        slope, offset = (each.repeat_interleave(numbers.shape[1]) for each in (self.slope, self.offset))
+        return (tiled * slope + offset).clamp(-1, 1)
 
 
 class RelationSequence(BeatSequence):
     """Class of every beat from its relations to the typical beat, its shape, and the beats around it.
 
-    Relations (`BeatRelations`) give logits of all classes and what the temporal network sees of a beat. The
-    shape, read by convolutions, adds to the logits of V, F and Q alone: what it would say of N and S is how
-    the training patients' atria look.
+    Relations (`BeatRelations`) and, where ``timed``, RR features give logits of all classes and what the
+    temporal network sees of a beat. They are read piecewise linearly (Gorishniy 2022, arXiv:2203.05556): as
+    trees do, the weights behind may take a number another way here than there. The shape, read by
+    convolutions, adds to the logits of V, F and Q alone: what it would say of N and S is how the training
+    patients' atria look.
 
     Parameters
     ----------
@@ -33,10 +72,13 @@ class RelationSequence(BeatSequence):
         Width of the hidden layer over the relations.
     lost
         Share of relations that are left out at random in training.
-    farthest
-        Standard deviations beyond which a relation tells nothing more.
+    bends
+        Where the reading of a relation or RR feature may bend, in standard deviations, ascending; beyond the
+        outermost it tells nothing more.
     earliest
         Logarithm of a ratio of RR intervals beyond which it tells nothing more.
+    timed
+        Whether a beat's own RR features are read beside its relations; the temporal network always sees them.
     alike
         Whether ``channels`` hold the mean of look-alikes (`ecgtune.beats.look_alikes`) behind the typical
         beat. Its relations to the typical beat are then read beside the beat's own.
@@ -70,8 +112,9 @@ class RelationSequence(BeatSequence):
         dilations: Sequence[int] = (1, 2, 4, 8),
         alone: float = 0.3,
         dropout: float = 0.2,
-        farthest: float = 5.0,
+        bends: Sequence[float] = BENDS,
         earliest: float = math.inf,
+        timed: bool = True,
         alike: bool = False,
         familiar: bool = False,
     ) -> None:
@@ -89,14 +132,15 @@ class RelationSequence(BeatSequence):
                 f"windows of {before} + {width - before} samples asked for; relations are read from "
                 f"{-P[0]} before the fiducial to {T[1]} after it"
             )
-        self.size, self.farthest, self.earliest = size, farthest, earliest
+        self.size, self.earliest, self.timed = size, earliest, timed
         self.parts, self.seen = parts, seen
         self.relations = BeatRelations(before, width)
-        related = (parts - 1) * BeatRelations.size
-        self.norm = nn.BatchNorm1d(related, affine=False, momentum=0.02)
+        known = (parts - 1) * BeatRelations.size + (rhythm if timed else 0)
+        self.norm = nn.BatchNorm1d(known, affine=False, momentum=0.02)
+        self.pieces = PiecewiseLinear(bends)
         self.compare = nn.Sequential(
             nn.Dropout(lost),
-            nn.Linear(related, compared),
+            nn.Linear(known * self.pieces.count, compared),
             nn.ReLU(),
             nn.Dropout(dropout / 2),
             nn.Linear(compared, size),
@@ -112,20 +156,28 @@ class RelationSequence(BeatSequence):
             network.know = nn.Parameter(torch.zeros(_SHAPED, self.size))
         return network
 
-    def encode(self, beats: Tensor) -> Tensor:
-        """Vectors [batch, beats, 2 size] of beats [batch, beats, channels, width], each by itself."""
+    def encode(self, beats: Tensor, rhythm: Tensor) -> Tensor:
+        """Vectors [batch, beats, 2 size] of beats [batch, beats, channels, width] and RR features."""
         flat = beats.flatten(0, 1)
-        own, typical, *alike = flat.chunk(self.parts, dim=1)
-        related = self.norm(self.relations(typical, own, *alike)).clamp(-self.farthest, self.farthest)
-        encoded: Tensor = torch.cat([self.compare(related), self.encoder(flat[:, : self.seen])], 1)
+        known = self.relations(flat.view(flat.shape[0], self.parts, -1, flat.shape[2]))
+        if self.timed:
+            known = torch.cat([known, self._limited(rhythm).flatten(0, 1)], 1)
+        compared = self.compare(self.pieces(self.norm(known)))
+        encoded = torch.cat([compared, self.encoder(flat[:, : self.seen])], 1)
         return encoded.view(*beats.shape[:2], 2 * self.size)
 
-    def decide(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
-        """Logits [batch, beats, classes] of vectors [batch, beats, 2 size] and RR features."""
-        if self.earliest < math.inf:
-            ratios = rhythm[..., :RATIOS].clamp(-self.earliest, self.earliest)
-            rhythm = torch.cat([ratios, rhythm[..., RATIOS:]], -1)
-        logits = super().decide(encoded[..., : self.size], rhythm)
+    def tell(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
+        """Of the relations and RR features alone; see `BeatSequence.tell`."""
+        return super().tell(encoded[..., : self.size], self._limited(rhythm))
+
+    def _limited(self, rhythm: Tensor) -> Tensor:
+        if self.earliest == math.inf:
+            return rhythm
+        ratios = rhythm[..., :RATIOS].clamp(-self.earliest, self.earliest)
+        return torch.cat([ratios, rhythm[..., RATIOS:]], -1)
+
+    def _add(self, encoded: Tensor, context: Tensor) -> Tensor:
+        logits = super()._add(encoded[..., : self.size], context)
         shape = encoded[..., self.size :]
         others, shaped = logits[..., :_SHAPED], logits[..., _SHAPED:] + self.look(shape)
         if self.know is not None:
