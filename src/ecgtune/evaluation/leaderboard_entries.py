@@ -34,11 +34,11 @@ TELLS = {
 _SEEDS = "Further seeds of the strict model's version 0.1.0 are in docs/leakage.md."
 
 _BLIND = (
-    "DS2 was not blind for the default and the strict model. Earlier versions had been scored on it; their"
-    " scores, and of version 0.1.0 the errors by record, prompted what was tried next: relations to the"
-    " typical beat, look-alikes, reading both in pieces, and in tuning the shape of N and S. Alternatives"
-    " were compared on svdb and DS1 with patients left out (docs/default-model.md tells the story). Read their"
-    " rows as optimistic."
+    "DS2 was not blind for the default and the strict model. Earlier versions had been scored on it;"
+    " their scores, and of version 0.1.0 the errors by record, prompted what was tried next: relations to"
+    " the typical beat, look-alikes, reading both in pieces, and in tuning the shape of N and S."
+    " Alternatives were compared on svdb and DS1 with patients left out (docs/default-model.md tells the"
+    " story). Read their rows as optimistic."
 )
 
 NOTES = {
