@@ -27,9 +27,9 @@ BUILT: dict[str, list[Built]] = {
         Built(1_044, {"filters": [4], "size": 5, "hidden": 6, "dilations": [2]}, channels=2, width=63),
     ],
     "relation-sequence": [
-        Built(66_213, {"before": 80}, width=176),
+        Built(93_989, {"before": 80}, width=176),
         Built(
-            1_987,
+            4_591,
             {"before": 40, "filters": [4], "size": 5, "compared": 6, "hidden": 6, "dilations": [2]},
             channels=2,
             width=120,
