@@ -160,17 +160,16 @@ class BeatSequence(nn.Module):
             How many beats the recording has before and after the middle one, at most ``reach``, int64 [n, 2];
             what stands for others is not looked at.
         """
-        dilations = self.dilations
         # What reaches the middle through the layers left lies as far apart as their dilations allow.
-        spacing = math.gcd(*dilations) or 1
+        spacing = math.gcd(*self.dilations) or 1
         at = torch.arange(-self.reach, self.reach + 1, spacing)
         hidden = self._enter(told[:, ::spacing])
         for i, step in enumerate(self.steps):
             convolution, *then = step.children()
             assert isinstance(convolution, nn.Conv1d)
             there = (at >= -sides[:, :1]) & (at <= sides[:, 1:])
-            by = dilations[i] // spacing
-            further = math.gcd(*dilations[i + 1 :]) // spacing or 1
+            by = self.dilations[i] // spacing
+            further = math.gcd(*self.dilations[i + 1 :]) // spacing or 1
             seen = nn.functional.conv1d(
                 hidden * there[:, None], convolution.weight, convolution.bias, stride=further, dilation=by
             )

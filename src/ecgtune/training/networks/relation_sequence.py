@@ -15,7 +15,7 @@ from ecgtune.training.networks.beat_relations import LONG, SHIFT, BeatRelations,
 from ecgtune.training.networks.beat_sequence import BeatSequence
 
 BENDS = (-2.5, -1.5, -0.8, -0.3, 0.0, 0.3, 0.8, 1.5, 2.5)
-"""Closer where most beats are."""
+"""Standard deviations from the mean; closer where most beats are."""
 
 _SHAPED = CLASSES.index("V")
 """Classes from here on, V, F and Q, are known by their shape too; N and S differ in relations alone."""
