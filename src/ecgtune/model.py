@@ -198,14 +198,17 @@ class Predictor:
     """Predicts beats as they come; how they are handed over does not change a digit.
 
     Always the same segments are prepared, `SEGMENT` beats counted from the recording's first with
-    `Model.reach` beats on either side, and the network always sees the same pieces of them. Memory holds one
-    segment.
+    `Model.reach` beats on either side and the positions of more, and the network always sees the same pieces
+    of them. Memory holds one segment, and the beats that are waited for.
     """
 
     def __init__(self, model: Model) -> None:
         how = model.preprocessing
         self._model = model
         self._reach = int(model.card["reach"])
+        self._timed = max(model.reach, how.timed)
+        # Numbers of the first position held, of the first window held, and of the next beat to predict.
+        self._since = 0
         self._first = 0
         self._next = 0
         self._held = 0
@@ -219,7 +222,7 @@ class Predictor:
             self._windows.append(windows)
             self._held += len(at)
         done = []
-        while self._first + self._held >= self._next + SEGMENT + self._model.reach:
+        while self._first + self._held >= self._next + SEGMENT + self._timed:
             done.append(self._segment(SEGMENT))
         return done
 
@@ -234,15 +237,19 @@ class Predictor:
         reach = self._model.reach
         begin = self._next - self._first
         at, windows = np.concatenate(self._at), np.concatenate(self._windows)
-        low, high = max(0, begin - reach), min(len(at), begin + length + reach)
-        beats, rhythm = self._model.preprocessing.inputs(windows[low:high], at[low:high])
+        low, high = max(0, begin - reach), min(len(windows), begin + length + reach)
+        early, late = max(0, self._next - self._timed), self._next + length + self._timed
+        times = at[early - self._since : late - self._since]
+        beats, rhythm = self._model.preprocessing.inputs(windows[low:high], times, self._first + low - early)
         probability = self._run(beats, rhythm, begin - low, begin - low + length)
+        own = at[self._next - self._since :][:length]
         self._next += length
-        drop = max(0, self._next - reach - self._first)
-        self._first += drop
-        self._at, self._windows = [at[drop:]], [windows[drop:].copy()]
-        self._held = len(at) - drop
-        return at[begin : begin + length], probability
+        first, since = max(0, self._next - reach), max(0, self._next - self._timed)
+        self._windows = [windows[first - self._first :].copy()]
+        self._at = [at[since - self._since :]]
+        self._first, self._since = first, since
+        self._held = len(self._windows[0])
+        return own, probability
 
     def _run(self, beats: Floats, rhythm: Floats, begin: int, end: int) -> Floats:
         """Probabilities of prepared beats from one to another."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtune.beats import look_alikes, rhythm
+from ecgtune.beats import jumps, look_alikes, rhythm
 from ecgtune.beats.look_alikes import LookAlikes
 from ecgtune.beats.windows import scale_windows, typical_beats
 from ecgtune.errors import ModelError
@@ -70,6 +70,9 @@ class Preprocessing:
         Leads that the model reads; a recording with fewer gives zeros for the rest.
     alike
         Beats on either side among which look-alikes are sought; a model with 0 reads none.
+    usual
+        RR intervals on either side that give the usual one, which the features of `ecgtune.beats.jumps`
+        compare with; a model with 0 reads none of them.
     """
 
     rate: int = WORKING_RATE
@@ -82,6 +85,7 @@ class Preprocessing:
     lost_lead_mv: float = 0.02
     leads: int = 2
     alike: int = 0
+    usual: int = 0
 
     def __post_init__(self) -> None:
         if self.rate != WORKING_RATE:
@@ -97,8 +101,9 @@ class Preprocessing:
             raise ModelError(f"band of {self.band[0]:g} to {self.band[1]:g} Hz asked for at {self.rate} Hz")
         if min(self.neighbours, self.near, self.far, self.leads) < 1:
             raise ModelError("neighbours, near, far and leads must be 1 or more")
-        if self.alike < 0:
-            raise ModelError(f"alike {self.alike} asked for; give 0 or more")
+        for name in ("alike", "usual"):
+            if getattr(self, name) < 0:
+                raise ModelError(f"{name} {getattr(self, name)} asked for; give 0 or more")
         if self.neighbours not in NEIGHBOURS:
             raise ModelError(
                 f"neighbours {self.neighbours} asked for; one of {', '.join(map(str, NEIGHBOURS))}"
@@ -126,6 +131,11 @@ class Preprocessing:
         return -(-(self.reach + network) // self.stride) * self.stride
 
     @property
+    def timed(self) -> int:
+        """Beats on either side whose positions are wanted; of those beyond `reach` no windows are."""
+        return -(-self.usual // jumps.BLOCK) * jumps.BLOCK
+
+    @property
     def stride(self) -> int:
         """Beats of a group that shares its typical beat; `inputs` wants beats from where a group begins."""
         return self.neighbours // 2
@@ -138,9 +148,10 @@ class Preprocessing:
     @property
     def rhythm_features(self) -> tuple[str, ...]:
         """Names of the RR features, then of those of look-alikes."""
-        return rhythm.FEATURES + (look_alikes.FEATURES if self.alike else ())
+        of_jumps = jumps.FEATURES if self.usual else ()
+        return rhythm.FEATURES + of_jumps + (look_alikes.FEATURES if self.alike else ())
 
-    def inputs(self, windows: Floats, at: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    def inputs(self, windows: Floats, at: NDArray[np.integer], first: int = 0) -> tuple[Floats, Floats]:
         """Prepare successive beats of one recording.
 
         Parameters
@@ -148,8 +159,10 @@ class Preprocessing:
         windows
             mV, [n, leads, width].
         at
-            Fiducials at the working rate, [n], ascending. The first beat is the recording's first, or a
-            multiple of `stride` beats after it.
+            Fiducials at the working rate, ascending, of these beats and of others before and after them. The
+            first of these beats is the recording's first, or a multiple of `stride` beats after it.
+        first
+            Which of the positions is that of the first window.
 
         Returns
         -------
@@ -158,12 +171,12 @@ class Preprocessing:
         rhythm
             float32 [n, len(rhythm_features)].
         """
-        return self.parts(windows, at).inputs()
+        return self.parts(windows, at, first).inputs()
 
-    def parts(self, windows: Floats, at: NDArray[np.integer]) -> "Parts":
+    def parts(self, windows: Floats, at: NDArray[np.integer], first: int = 0) -> "Parts":
         """Prepare successive beats as `inputs` does, and return what their inputs are made of."""
         scaled = scale_windows(windows, self.before, self.neighbours, self.lost_lead_mv)
-        timing = rhythm.rr_features(at, self.near, self.far)
+        timing = rhythm.rr_features(at, self.near, self.far, self.usual)[first : first + len(windows)]
         alike = None
         if self.alike:
             alike = look_alikes.look_alikes(scaled, timing, self.before, self.alike, self.stride)

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from ecgtune.beats.jumps import FEATURES as OF_JUMPS
+from ecgtune.beats.jumps import jump_features
 from ecgtune.signals.resample import WORKING_RATE
 
 FEATURES: tuple[str, ...] = (
@@ -23,7 +25,9 @@ RATIOS = 5
 SHORTEST_S, LONGEST_S = 0.2, 3.0
 
 
-def rr_features(at: NDArray[np.integer], near_beats: int, far_beats: int) -> NDArray[np.float32]:
+def rr_features(
+    at: NDArray[np.integer], near_beats: int, far_beats: int, usual_beats: int = 0
+) -> NDArray[np.float32]:
     """Describe each beat's timing.
 
     Parameters
@@ -32,15 +36,18 @@ def rr_features(at: NDArray[np.integer], near_beats: int, far_beats: int) -> NDA
         Positions at the working rate, ascending, [n].
     near_beats, far_beats
         Intervals on either side over which the two medians are taken.
+    usual_beats
+        Intervals on either side that give the usual one (`ecgtune.beats.jumps`); 0 for none of its features.
 
     Returns
     -------
     ndarray
-        float32 [n, len(FEATURES)]. An interval beyond the first or last beat counts as typical.
+        float32 [n, features]: `FEATURES`, then those of jumps where they are asked for. An interval beyond
+        the first or last beat counts as typical.
     """
     n = len(at)
     if n < 2:
-        return np.zeros((n, len(FEATURES)), dtype=np.float32)
+        return np.zeros((n, len(FEATURES) + (len(OF_JUMPS) if usual_beats else 0)), dtype=np.float32)
     rr = np.log(np.clip(np.diff(np.asarray(at, dtype=np.float64)) / WORKING_RATE, SHORTEST_S, LONGEST_S))
     near = median_filter(rr, size=2 * near_beats + 1, mode="nearest")
     far = median_filter(rr, size=2 * far_beats + 1, mode="nearest")
@@ -52,4 +59,7 @@ def rr_features(at: NDArray[np.integer], near_beats: int, far_beats: int) -> NDA
     far = np.concatenate([far, far[-1:]])
     spread = np.concatenate([spread, spread[-1:]])
     columns = (before - near, after - near, before - far, after - far, before - earlier, near, 4 * spread)
-    return np.stack(columns, axis=1).astype(np.float32)
+    timing = np.stack(columns, axis=1).astype(np.float32)
+    if not usual_beats:
+        return timing
+    return np.concatenate([timing, jump_features(rr, near, usual_beats)], axis=1)

@@ -25,6 +25,9 @@ class DataOptions:
         Whether mitdb's paced records are there too: they teach Q.
     weak
         Databases whose recordings have a rhythm for a label; see `ecgtune.training.weak`. They only train.
+    episodes
+        How many copies of each training recording, with made-up episodes in them, train too; see
+        `ecgtune.training.episodes`.
     protocol
         That divides the databases, where no other is asked for.
     """
@@ -32,6 +35,7 @@ class DataOptions:
     databases: tuple[str, ...] = ("mitdb",)
     paced: bool = False
     weak: tuple[str, ...] = ()
+    episodes: int = 0
     protocol: str = "inter-patient"
 
 

@@ -26,6 +26,7 @@ from ecgtune.model import Model
 from ecgtune.splits import Split, make_folds, make_split
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config, DataOptions
+from ecgtune.training.episodes import episode_recordings
 from ecgtune.training.estimator import (
     SCORE,
     KeepRun,
@@ -144,15 +145,20 @@ def train(
     )
 
     weak = weak_recordings(config.data.weak, how, config.training.length)
-    net, best = _fit(config, [*sides[0], *weak], sides[1], out / "choose", seed, tell)
+    copies = config.data.episodes
+    made_up = episode_recordings(
+        train_keys, how, copies, split.signal_until if divided else split.validate_until
+    )
+    net, best = _fit(config, sides[0], [*weak, *made_up], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
     if config.training.refit:
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
         every = rows_of(table, index, np.concatenate([split.train, split.validate]))
-        side = [*prepare(table, every, how), *weak]
-        net, _ = _fit(config, side, None, out / "refit", seed, tell, epochs=epochs)
+        made_up = episode_recordings(every_key, how, copies, split.validate_until)
+        side = prepare(table, every, how)
+        net, _ = _fit(config, side, [*weak, *made_up], None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
@@ -258,6 +264,7 @@ def _network(config: Config) -> nn.Module:
 def _fit(
     config: Config,
     train_side: list[Recording],
+    beside: list[Recording],
     validate_side: list[Recording] | None,
     folder: Path,
     seed: int,
@@ -265,11 +272,14 @@ def _fit(
     *,
     epochs: int | None = None,
 ) -> tuple[NeuralNet, int]:
-    """Fit from scratch or from where it stopped; return the network and the epochs that were best."""
+    """Fit from scratch or from where it stopped; return the network and the epochs that were best.
+
+    What trains ``beside`` has no say in how the classes are weighted.
+    """
     options = config.training
     planned = options.epochs if epochs is None else epochs
     make_folder(folder)
-    train_set = Excerpts(train_side, options.length, jitter=True)
+    train_set = Excerpts([*train_side, *beside], options.length, jitter=True)
     validate_set = None
     if validate_side is not None:
         validate_set = Excerpts(validate_side, options.length, jitter=False)
@@ -283,7 +293,7 @@ def _fit(
     net = NeuralNet(
         network,
         SequenceLoss,
-        criterion__weight=class_weights(list(train_set.labels()), options.class_weight),
+        criterion__weight=class_weights([one.label for one in train_side], options.class_weight),
         criterion__label_smoothing=options.label_smoothing,
         criterion__not_s=options.weak_weight,
         optimizer=torch.optim.AdamW,
@@ -348,6 +358,7 @@ def cross_validate(
     of = "strict" if config.data.databases == ("mitdb",) else "open"
     weak = weak_recordings(config.data.weak, config.preprocessing, config.training.length)
     table: Beats | None = None
+    episodes: dict[RecordKey, list[Recording]] = {}
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     said = []
     splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of)
@@ -357,8 +368,13 @@ def cross_validate(
         if table is None:
             keys = {key for side in ("train", "validate") for key in split.records(side)}
             table = training_table(sorted(keys), config.preprocessing)
+            episodes = {
+                key: episode_recordings([key], config.preprocessing, config.data.episodes) for key in keys
+            }
         side = prepare(table, rows_of(table, index, split.train), config.preprocessing)
-        net, _ = _fit(config, [*side, *weak], None, folder / "fit", seed, tell, epochs=config.training.epochs)
+        made_up = [one for key in split.records("train") for one in episodes[key]]
+        beside = [*weak, *made_up]
+        net, _ = _fit(config, side, beside, None, folder / "fit", seed, tell, epochs=config.training.epochs)
         model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
         left_out = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, left_out, index, split.validate)

@@ -1,6 +1,6 @@
 """Excerpts of successive beats as a torch dataset, and what is varied in them during training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,11 +109,6 @@ class Excerpts(Dataset[tuple[Inputs, Tensor]]):
             rhythm = torch.cat([rhythm, rhythm.new_zeros(lacking, rhythm.shape[1])])
             label = torch.cat([label, label.new_full((lacking,), IGNORED)])
         return {"beats": beats, "rhythm": rhythm}, label
-
-    def labels(self) -> Iterator[Tensor]:
-        """Labels of all recordings."""
-        for recording in self._recordings:
-            yield recording.label
 
 
 @dataclass(frozen=True)

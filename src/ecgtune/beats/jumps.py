@@ -1,0 +1,137 @@
+"""Abrupt, lasting changes of the heart rate, and how far a beat's rate lies below the usual interval.
+
+A sinus node speeds up over many beats, a tachycardia from one beat to the next, and it ends as abruptly. What
+lies between two such jumps is as regular as sinus rhythm; only the jumps and the interval that the recording
+has for most of the time tell which of the two it is.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+Floats = NDArray[np.float64]
+
+FEATURES: tuple[str, ...] = ("drop since a jump", "drop until a jump", "near RR / usual RR")
+"""Logarithms of ratios. A drop is how much shorter the intervals near a beat are than the usual one, as
+far as the last jump led below it, or the next one leads up from there."""
+
+BLOCK = 64
+"""Successive intervals that share their usual interval."""
+
+_SUSTAINED = 4
+"""Intervals on either side whose medians a jump lies between."""
+
+_LEAST = 0.12
+"""Logarithm of the ratio of those medians, from which it is a jump."""
+
+_NOISE_OVER, _NOISE_TIMES = 8, 4
+"""A jump is so many times as large as the median deviation from the median over intervals on either side."""
+
+_AT_ONCE = 0.5
+"""Share of a jump that two successive intervals differ by at least."""
+
+_FURTHEST = 0.8
+"""What features are limited to."""
+
+_BINS = np.log(np.geomspace(0.2, 3.0, 137))
+
+
+class Jumps(NamedTuple):
+    """Jumps of the rate.
+
+    Parameters
+    ----------
+    at
+        The intervals that are the first of their kind, ascending, int64 [n].
+    before, after
+        Medians of the logarithms of the intervals before them and from there on, [n].
+    """
+
+    at: NDArray[np.intp]
+    before: Floats
+    after: Floats
+
+
+def jump_features(rr: Floats, near: Floats, within: int) -> NDArray[np.float32]:
+    """Describe how each beat's rate lies between jumps.
+
+    Parameters
+    ----------
+    rr
+        Logarithms of the intervals in seconds, from the first beat to the second one on, [n - 1].
+    near
+        Median of them around each beat, [n].
+    within
+        Intervals on either side, in whole blocks of `BLOCK`, of which the usual one is taken.
+
+    Returns
+    -------
+    ndarray
+        float32 [n, len(FEATURES)].
+    """
+    usual = usual_interval(rr, within)
+    above = near - np.concatenate([usual[:1], usual])
+    jumps = find_jumps(rr)
+    # What a jump down leads to lies below the usual interval, as does what a jump up comes from.
+    down = np.clip(np.minimum(jumps.before, usual[jumps.at]) - jumps.after, 0, _FURTHEST)
+    up = np.clip(np.minimum(jumps.after, usual[jumps.at]) - jumps.before, 0, _FURTHEST)
+    last = np.searchsorted(jumps.at + 1, np.arange(len(near)), side="right")
+    drop = np.clip(-above, 0, _FURTHEST)
+    columns = (
+        np.minimum(drop, np.concatenate([[0.0], down])[last]),
+        np.minimum(drop, np.concatenate([up, [0.0]])[last]),
+        np.clip(above, -_FURTHEST, _FURTHEST),
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def find_jumps(rr: Floats) -> Jumps:
+    """Find abrupt, lasting changes of successive intervals, given as logarithms, [n]."""
+    n, k = len(rr), _SUSTAINED
+    if n < 2 * _NOISE_OVER:
+        return Jumps(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0))
+    median = np.median(sliding_window_view(rr, k), axis=1)
+    first = np.arange(k, n - k + 1)
+    before, after = median[first - k], median[first]
+    around = sliding_window_view(np.pad(rr, _NOISE_OVER, mode="edge"), _NOISE_OVER)
+    deviation = np.median(np.abs(around - np.median(around, axis=1, keepdims=True)), axis=1)
+    noise = np.maximum(deviation[first], deviation[first + _NOISE_OVER])
+    size = np.abs(after - before)
+    found = size > np.maximum(_LEAST, _NOISE_TIMES * noise)
+    found &= np.abs(rr[first] - rr[first - 1]) > _AT_ONCE * size
+    size = np.where(found, size, 0)
+    found &= size == maximum_filter1d(size, 2 * k - 1)
+    return Jumps(first[found], before[found], after[found])
+
+
+def usual_interval(rr: Floats, within: int) -> Floats:
+    """Find the interval that half of the time around is spent below, of each interval.
+
+    By time and not by beats, since a fast run has many.
+
+    Parameters
+    ----------
+    rr
+        Logarithms of intervals in seconds, [n].
+    within
+        Intervals on either side of a block that are looked at.
+    """
+    n = len(rr)
+    blocks, aside = -(-n // BLOCK), -(-within // BLOCK)
+    kind = np.clip(np.searchsorted(_BINS, rr, side="right") - 1, 0, len(_BINS) - 2)
+    cell = np.arange(n) // BLOCK * (len(_BINS) - 1) + kind
+    spent = np.bincount(cell, weights=np.exp(rr), minlength=blocks * (len(_BINS) - 1)).reshape(blocks, -1)
+    total = np.concatenate([np.zeros((1, spent.shape[1])), np.cumsum(spent, axis=0)])
+    block = np.arange(blocks)
+    around = total[np.minimum(block + aside + 1, blocks)] - total[np.maximum(block - aside, 0)]
+    until = np.cumsum(around, axis=1)
+    half = until[:, -1:] / 2
+    middle = np.argmax(until >= half, axis=1)
+    # Inside its bin the time is taken as spread evenly.
+    below = np.where(middle > 0, until[block, np.maximum(middle - 1, 0)], 0)
+    share = (half[:, 0] - below) / np.maximum(until[block, middle] - below, 1e-9)
+    usual = _BINS[middle] + share * (_BINS[middle + 1] - _BINS[middle])
+    return np.repeat(usual, BLOCK)[:n]

@@ -1,0 +1,359 @@
+"""Made-up episodes: a patient's own beats in a rhythm whose labels are known.
+
+Few training patients have runs of supraventricular tachycardia. A network that has seen none calls them
+normal, since inside a run each beat looks like its neighbours and comes when they do. Put together from
+normal beats, runs can be had of every patient: the rate jumps, T waves are drawn together, the P wave is gone
+or is another one. What must not be taken for them is made up too: sinus rhythm that speeds up little by
+little, and stretches slower than usual, after which the rate jumps back.
+
+It is the signal that is put together, and it is read as any other: filters, detector, typical beats and
+look-alikes find an episode as they would find a real one.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+from scipy.signal import butter, sosfiltfilt
+
+from ecgtune.beats import Preprocessing, detected_beats
+from ecgtune.labels import CLASSES, class_indices
+from ecgtune.model import preferred_leads
+from ecgtune.record import Annotations, Record
+from ecgtune.signals.filters import bridge_gaps
+from ecgtune.training.sequences import Recording, prepare
+from ecgtune.training.tables import RecordKey, open_record, record_until
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CONTEXT = 96
+"""Beats on either side of an episode that are kept with it, with their labels."""
+
+_AROUND = 150
+"""An episode is made of the normal beats among so many before and after its place."""
+
+_FEWEST = 15
+"""Of those, at least so many."""
+
+_SHORTEST_S = 0.42
+"""Where the usual interval is shorter, nothing is made up."""
+
+_ENDS_S = 3.0
+"""At either end of a recording no beats are taken and no episode is put in."""
+
+_WANDER_HZ = 0.5
+"""What is slower is filtered out, so that pieces from different times fit together."""
+
+_QRS_S = 0.07
+"""After the fiducial; until then a beat keeps its shape at any rate."""
+
+_T_S, _T_OF = 0.45, 0.55
+"""After the fiducial, and share of the interval: what comes first ends the T wave."""
+
+_P_S = (0.26, 0.08)
+"""Before the fiducial: where the P wave lies."""
+
+_RETURN_S = 0.28
+"""Before the first beat after an episode: from there on the recording goes on."""
+
+_EDGE_S = 0.015
+"""Both ends of a beat are drawn to zero by the line through the means over so much of them."""
+
+
+class Episode(NamedTuple):
+    """A made-up rhythm.
+
+    Parameters
+    ----------
+    symbol
+        WFDB symbol of its beats.
+    intervals
+        Seconds before each of its beats, [n].
+    lead_in
+        Seconds before the fiducial from which on a beat is taken over: with its P wave or without.
+    p_wave
+        Where P waves are put in: their height beside the patient's, and seconds from their end to the
+        fiducial.
+    """
+
+    symbol: str
+    intervals: Floats
+    lead_in: float
+    p_wave: tuple[float, float] | None = None
+
+
+Kind = Callable[[float, np.random.Generator], Episode]
+"""Draws an episode, given the usual interval in seconds."""
+
+
+def tachycardia(usual: float, draw: np.random.Generator) -> Episode:
+    """Supraventricular: from one beat to the next a faster rate, for 5 to 300 beats, with other P waves."""
+    n = _length(draw, 5, 300)
+    interval = np.clip(usual * draw.uniform(0.45, 0.8), 0.3, 0.85)
+    settling = 1 + 0.12 * draw.random() * np.exp(-np.arange(n) / 3)
+    intervals = interval * settling * _jitter(draw, n, 0.025)
+    wave = None
+    if draw.random() < 0.6:
+        wave = (float(draw.choice([-1, 1]) * draw.uniform(0.2, 1)), float(draw.uniform(0.08, 0.2)))
+    return Episode("S", intervals, 0.09, wave)
+
+
+def acceleration(usual: float, draw: np.random.Generator) -> Episode:
+    """Sinus rhythm that becomes faster over many beats and slower again."""
+    n = int(draw.integers(100, 300))
+    fastest = max(0.33, usual * draw.uniform(0.45, 0.85)) / usual
+    turn = int(n * draw.uniform(0.2, 0.45))
+    ramp = np.interp(np.arange(n), [0, turn, n - turn, n], [1, fastest, fastest, 1])
+    return Episode("N", usual * ramp * _jitter(draw, n, 0.02), _sinus_lead_in(usual))
+
+
+def slower(usual: float, draw: np.random.Generator) -> Episode:
+    """Normal beats of a slower rate from one beat to the next, 5 to 120 of them."""
+    n = _length(draw, 5, 120)
+    return Episode("N", usual * draw.uniform(1.15, 1.7) * _jitter(draw, n, 0.03), _sinus_lead_in(usual))
+
+
+def _length(draw: np.random.Generator, fewest: int, most: int) -> int:
+    return int(np.exp(draw.uniform(np.log(fewest), np.log(most))))
+
+
+def _jitter(draw: np.random.Generator, n: int, most: float) -> Floats:
+    jitter: Floats = 1 + draw.uniform(0.004, most) * draw.standard_normal(n)
+    return jitter
+
+
+def _sinus_lead_in(usual: float) -> float:
+    return 0.24 if usual > 0.5 else 0.2
+
+
+@dataclass(frozen=True)
+class Longer:
+    """A recording with episodes; nothing is taken out of it.
+
+    Parameters
+    ----------
+    record, annotations
+        Signal without wander, and all its beats.
+    made_up
+        Which of the beats belong to episodes, bool [n].
+    """
+
+    record: Record
+    annotations: Annotations
+    made_up: NDArray[np.bool_]
+
+
+def episode_recordings(
+    keys: Iterable[RecordKey],
+    how: Preprocessing,
+    copies: int,
+    until: Mapping[RecordKey, float] | None = None,
+) -> list[Recording]:
+    """Prepare episodes, with the beats around them, of copies of recordings.
+
+    Parameters
+    ----------
+    keys
+        The recordings, of the training side. One that is too fast or has too few normal beats gives nothing.
+    how
+        Preprocessing of the model.
+    copies
+        How often each recording is read, each time with other episodes.
+    until
+        As in `ecgtune.training.tables.training_table`.
+    """
+    made: list[Recording] = []
+    for key in sorted(keys) if copies else ():
+        record, annotations = open_record(key)
+        record = record_until(record, (until or {}).get(key, np.inf))
+        annotations = annotations.select(annotations.sample < record.n_samples)
+        for copy in range(copies):
+            # Not by its place in the list: a recording's episodes are the same whoever else trains.
+            draw = np.random.default_rng([copy, *"/".join(key).encode()])
+            longer = with_episodes(record, annotations, draw)
+            if longer is not None:
+                made += _around_episodes(longer, key, how)
+    return made
+
+
+def _around_episodes(longer: Longer, key: RecordKey, how: Preprocessing) -> list[Recording]:
+    leads = preferred_leads(longer.record, tuple(range(len(longer.record.leads))), how.leads)
+    table = detected_beats(longer.record, longer.annotations, leads, how, database=key[0])
+    (whole,) = prepare(table, np.arange(len(table)), how)
+    made_up = np.isin(table.sample, longer.annotations.sample[longer.made_up]) & (table.label >= 0)
+    near = binary_dilation(made_up, iterations=CONTEXT)
+    edges = np.flatnonzero(np.diff(near, prepend=False, append=False))
+    return [
+        Recording(
+            f"{whole.name} with episodes, from beat {begin}",
+            whole.beats[begin:end].clone(),
+            whole.rhythm[begin:end],
+            whole.label[begin:end],
+        )
+        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    ]
+
+
+def with_episodes(record: Record, annotations: Annotations, draw: np.random.Generator) -> Longer | None:
+    """Put two to four tachycardias into a recording, and up to three of what must not be taken for them.
+
+    Parameters
+    ----------
+    record, annotations
+        The recording and its beats.
+    draw
+        Of places, kinds, lengths and rates.
+
+    Returns
+    -------
+    Longer
+        None where the recording offers no place for an episode.
+    """
+    beats = annotations.beats()
+    beats = beats.select(np.argsort(beats.sample, kind="stable"))
+    kinds: list[Kind] = [tachycardia] * int(draw.integers(2, 5))
+    kinds += [acceleration] * int(draw.random() < 0.7) + [slower] * int(draw.integers(0, 3))
+    joined = _Joined(record, beats)
+    if len(joined.source.usable) < _FEWEST:
+        return None
+    places = np.sort(draw.choice(joined.source.usable, len(kinds), replace=False))
+    for place, kind in zip(places.tolist(), draw.permutation(len(kinds)).tolist(), strict=True):
+        joined.put_in(place, kinds[kind], draw)
+    return joined.finish() if any(joined.made_up) else None
+
+
+class _Source:
+    """What episodes are made of: the signal without wander, [samples, leads], and the beats."""
+
+    def __init__(self, record: Record, beats: Annotations) -> None:
+        self.fs = record.fs
+        high = butter(2, _WANDER_HZ, btype="highpass", fs=record.fs, output="sos")
+        self.signal: Floats = sosfiltfilt(high, bridge_gaps(record.signal.T).astype(np.float64), axis=1).T
+        self.at = beats.sample
+        self.interval = np.diff(self.at, prepend=self.at[:1]) / self.fs
+        normal = class_indices(beats.symbol) == CLASSES.index("N")
+        inside = (self.at > self.samples(_ENDS_S)) & (self.at < len(self.signal) - self.samples(_ENDS_S))
+        alone = normal & np.roll(normal, 1) & np.roll(normal, -1)
+        self.usable: Ints = np.flatnonzero(alone & inside)
+
+    def samples(self, seconds: float) -> int:
+        return round(seconds * self.fs)
+
+    def beat(self, which: int, seconds: float, lead_in: float) -> Floats:
+        """A beat from its lead-in on, so long that the next one's may follow, [samples, leads]."""
+        at, own = int(self.at[which]), self.interval[which + 1]
+        begin, n = at - self.samples(lead_in), self.samples(seconds)
+        if seconds < own:
+            # The T wave is drawn together by the square root of the ratio of intervals, as Bazett has it.
+            kept = at + self.samples(_QRS_S)
+            left = n - (kept - begin)
+            taken = self.signal[kept : kept + int(left * np.sqrt(own / seconds))]
+        else:
+            kept = at + self.samples(min(_T_S, _T_OF * own))
+            left = n - (kept - begin)
+            taken = self.signal[kept : max(at + self.samples(own - lead_in), kept + 2)]
+        return self._level(np.concatenate([self.signal[begin:kept], _stretch(taken, left)]))
+
+    def p_wave(self, which: int) -> Floats:
+        """A beat's P wave, [samples, leads]."""
+        begin, end = (int(self.at[which]) - self.samples(before) for before in _P_S)
+        return self._level(self.signal[begin:end])
+
+    def _level(self, piece: Floats) -> Floats:
+        edge = max(1, self.samples(_EDGE_S))
+        first, last = piece[:edge].mean(axis=0), piece[-edge:].mean(axis=0)
+        level: Floats = piece - first - (last - first) * np.linspace(0, 1, len(piece))[:, np.newaxis]
+        return level
+
+
+def _stretch(piece: Floats, n: int) -> Floats:
+    """Make a piece [samples, leads] so many samples long."""
+    at = np.linspace(0, len(piece) - 1, n)
+    return np.stack([np.interp(at, np.arange(len(piece)), lead) for lead in piece.T], axis=1)
+
+
+@dataclass
+class _Joined:
+    """A recording that is put together from its beginning on."""
+
+    record: Record
+    beats: Annotations
+    pieces: list[Floats] = field(default_factory=list)
+    samples: list[int] = field(default_factory=list)
+    symbols: list[str] = field(default_factory=list)
+    made_up: list[bool] = field(default_factory=list)
+    _length: int = 0
+    _from: int = 0
+
+    def __post_init__(self) -> None:
+        self.source = _Source(self.record, self.beats)
+
+    def put_in(self, place: int, kind: Kind, draw: np.random.Generator) -> None:
+        """Put an episode before a beat; nothing happens where there is no room, or nothing to make it of."""
+        source = self.source
+        near = source.usable[np.abs(source.usable - place) <= _AROUND]
+        if source.at[place - 1] <= self._from or len(near) < _FEWEST:
+            return
+        usual = float(np.median(source.interval[near]))
+        if usual < _SHORTEST_S:
+            return
+        episode = kind(usual, draw)
+        before = source.samples(episode.lead_in)
+        first = source.at[place - 1] + source.samples(episode.intervals[0])
+        self._copy(min(int(first), int(source.at[place])) - before)
+        lasts = self._beats(near, episode)
+        beats = [source.beat(which, seconds, episode.lead_in) for which, seconds in lasts]
+        starts = np.cumsum([0, *(len(beat) for beat in beats)])
+        signal = np.concatenate(beats)
+        if episode.p_wave is not None:
+            _add_p_waves(signal, starts[:-1] + before, source, near, episode.p_wave)
+        self.samples += (self._length + starts[:-1] + before).tolist()
+        self.symbols += [episode.symbol] * len(beats)
+        self.made_up += [True] * len(beats)
+        self.pieces.append(signal)
+        self._length += len(signal)
+        self._from = int(source.at[place]) - source.samples(_RETURN_S)
+
+    def finish(self) -> Longer:
+        """Add what is left, and return the whole."""
+        self._copy(len(self.source.signal))
+        signal = np.concatenate(self.pieces)
+        order = np.argsort(self.samples, kind="stable")
+        return Longer(
+            Record.from_array(
+                signal, self.record.fs, self.record.leads, name=self.record.name, patient=self.record.patient
+            ),
+            Annotations(np.array(self.samples)[order], np.array(self.symbols)[order]),
+            np.array(self.made_up)[order],
+        )
+
+    def _beats(self, near: Ints, episode: Episode) -> Iterable[tuple[int, float]]:
+        """Which beats an episode is made of, one after the other, and the seconds that each lasts."""
+        lasts = np.roll(episode.intervals, -1)
+        which = np.resize(near, len(lasts))
+        # The last one is followed by the pause that it has anyway.
+        pause = self.source.interval[which[-1] + 1] - _RETURN_S + episode.lead_in
+        lasts[-1] = max(pause, episode.intervals[-1])
+        return zip(which.tolist(), lasts.tolist(), strict=True)
+
+    def _copy(self, until: int) -> None:
+        at = self.source.at
+        own = np.flatnonzero((at >= self._from) & (at < until))
+        self.samples += (at[own] + self._length - self._from).tolist()
+        self.symbols += self.beats.symbol[own].tolist()
+        self.made_up += [False] * len(own)
+        self.pieces.append(self.source.signal[self._from : until])
+        self._length += until - self._from
+
+
+def _add_p_waves(signal: Floats, at: Ints, source: _Source, near: Ints, wave: tuple[float, float]) -> None:
+    height, before = wave
+    for which, fiducial in zip(np.resize(near, len(at)).tolist(), at.tolist(), strict=True):
+        shape = source.p_wave(which)
+        end = fiducial - source.samples(before)
+        if end >= len(shape):
+            signal[end - len(shape) : end] += height * shape
