@@ -51,8 +51,12 @@ _WANDER_HZ = 0.5
 _QRS_S = 0.07
 """After the fiducial; until then a beat keeps its shape at any rate."""
 
-_T_S, _T_OF = 0.45, 0.55
-"""After the fiducial, and share of the interval: what comes first ends the T wave."""
+_T_S, _T_OF = 0.45, 0.8
+"""After the fiducial, and share of what lies between it and the next beat's lead-in: whichever comes first ends
+the T wave."""
+
+_SHORTEST_T_S = 0.03
+"""What is left to the T wave at the fastest rates."""
 
 _P_S = (0.26, 0.08)
 """Before the fiducial: where the P wave lies."""
@@ -253,9 +257,9 @@ class _Source:
             left = n - (kept - begin)
             taken = self.signal[kept : kept + int(left * np.sqrt(own / seconds))]
         else:
-            kept = at + self.samples(min(_T_S, _T_OF * own))
+            kept = at + self.samples(min(_T_S, _T_OF * (own - lead_in)))
             left = n - (kept - begin)
-            taken = self.signal[kept : max(at + self.samples(own - lead_in), kept + 2)]
+            taken = self.signal[kept : at + self.samples(own - lead_in)]
         return self._level(np.concatenate([self.signal[begin:kept], _stretch(taken, left)]))
 
     def p_wave(self, which: int) -> Floats:
@@ -338,6 +342,7 @@ class _Joined:
         # The last one is followed by the pause that it has anyway.
         pause = self.source.interval[which[-1] + 1] - _RETURN_S + episode.lead_in
         lasts[-1] = max(pause, episode.intervals[-1])
+        lasts = np.maximum(lasts, episode.lead_in + _QRS_S + _SHORTEST_T_S)
         return zip(which.tolist(), lasts.tolist(), strict=True)
 
     def _copy(self, until: int) -> None:
