@@ -34,9 +34,8 @@ def mitdb(data: Path) -> Path:
     return data / "mitdb"
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a model that was never trained: every stage runs, the labels mean nothing."""
+def never_trained(folder: Path, **preprocessing: int) -> Path:
+    """Save a model that was never trained: every stage runs, the labels mean nothing."""
     import torch
 
     from ecgtune.beats import Preprocessing
@@ -44,7 +43,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ecgtune.training.export import save_model
     from ecgtune.training.networks import build_network
 
-    how = Preprocessing(neighbours=8, near=4, far=16)
+    how = Preprocessing(neighbours=8, near=4, far=16, **preprocessing)
     arguments = {
         "channels": how.channels,
         "width": how.width,
@@ -65,7 +64,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "training": {"patients": ["mitdb/208"]},
     }
     network = build_network("beat-sequence", **arguments)
-    return save_model(network, card, tmp_path_factory.mktemp("models") / "tiny").folder
+    return save_model(network, card, folder).folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small model (`never_trained`)."""
+    return never_trained(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def timed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small model that knows the positions of beats further off than those it reads."""
+    return never_trained(tmp_path_factory.mktemp("models") / "timed", usual=600)
 
 
 @pytest.fixture(scope="session")

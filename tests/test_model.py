@@ -39,6 +39,11 @@ def model(tiny_model: Path) -> Model:
     return load_model(tiny_model)
 
 
+@pytest.fixture(scope="module")
+def timed(timed_model: Path) -> Model:
+    return load_model(timed_model)
+
+
 @pytest.fixture
 def copy(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
@@ -256,6 +261,24 @@ def test_beats_one_by_one_give_the_same_digits(
     np.testing.assert_array_equal(np.concatenate([p for _, p in done]), model.predict(windows, at))
 
 
+@settings(deadline=None, max_examples=10)
+@given(n=st.sampled_from([SEGMENT, SEGMENT + 639, SEGMENT + 641, LONG]), cuts=st.lists(st.integers(0, LONG)))
+def test_positions_far_ahead_are_waited_for(
+    timed: Model, long_beats: tuple[np.ndarray, np.ndarray], n: int, cuts: list[int]
+) -> None:
+    at, windows = long_beats[0][:n], long_beats[1][:n]
+    predictor = Predictor(timed)
+    done = []
+    for begin, end in itertools.pairwise([0, *sorted(min(cut, n) for cut in cuts), n]):
+        done += predictor.push(at[begin:end], windows[begin:end])
+    done += predictor.finish()
+    np.testing.assert_array_equal(np.concatenate([positions for positions, _ in done]), at)
+    found = np.concatenate([probability for _, probability in done])
+    np.testing.assert_array_equal(found, timed.predict(windows, at))
+    whole = timed.run(*timed.preprocessing.inputs(windows, at))
+    assert (np.abs(found - whole).max(axis=1) < 1e-4).mean() > 0.95
+
+
 def test_where_segments_meet_makes_no_difference(
     model: Model, long_beats: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,12 +299,18 @@ def test_labels_do_not_depend_on_beats_beyond_the_reach(
     assert differs[400:].any()
 
 
-def test_no_more_beats_are_held_than_a_segment_and_its_surroundings(model: Model) -> None:
+@pytest.mark.parametrize("kind", ["model", "timed"])
+def test_no_more_beats_are_held_than_a_segment_and_its_surroundings(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    model: Model = request.getfixturevalue(kind)
     at, windows = beats(700, model)
     predictor = Predictor(model)
+    around = max(model.reach, model.preprocessing.timed)
     for i in range(12):
         predictor.push(at + i * (at[-1] + 100), windows)
-        assert sum(map(len, predictor._windows)) < SEGMENT + 2 * model.reach + 700
+        assert sum(map(len, predictor._windows)) < SEGMENT + model.reach + around + 700
+        assert sum(map(len, predictor._at)) < SEGMENT + 2 * around + 700
 
 
 # Leads.

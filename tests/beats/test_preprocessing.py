@@ -37,6 +37,7 @@ def test_what_a_card_does_not_say_is_the_default() -> None:
         ({"neighbours": 0}, "neighbours, near, far and leads must be 1 or more"),
         ({"leads": 0}, "must be 1 or more"),
         ({"alike": -1}, "alike -1 asked for; give 0 or more"),
+        ({"usual": -1}, "usual -1 asked for; give 0 or more"),
     ],
 )
 def test_a_card_that_cannot_be_followed_is_refused(card: dict[str, Any], message: str) -> None:
@@ -46,9 +47,10 @@ def test_a_card_that_cannot_be_followed_is_refused(card: dict[str, Any], message
 
 
 @pytest.mark.parametrize("alike", [0, 5])
+@pytest.mark.parametrize("usual", [0, 100])
 @pytest.mark.parametrize("leads", [1, 2, 3])
-def test_inputs_have_the_shapes_that_the_properties_say(leads: int, alike: int) -> None:
-    how = Preprocessing(leads=leads, alike=alike)
+def test_inputs_have_the_shapes_that_the_properties_say(leads: int, usual: int, alike: int) -> None:
+    how = Preprocessing(leads=leads, alike=alike, usual=usual)
     rng = np.random.default_rng(0)
     windows = rng.normal(size=(20, leads, how.width)).astype(np.float32)
     beats, rhythm = how.inputs(windows, np.arange(20) * 100)
@@ -73,3 +75,19 @@ def test_inputs_depend_on_no_more_beats_than_the_reach_says(alike: int) -> None:
     kept = slice(100 - first, 200 - first)
     np.testing.assert_array_equal(beats_alone[kept], beats[inner])
     np.testing.assert_array_equal(rhythm_alone[kept], rhythm[inner])
+
+
+@pytest.mark.parametrize("alike", [0, 20])
+def test_positions_of_beats_around_may_be_told_without_their_windows(alike: int) -> None:
+    how = Preprocessing(neighbours=8, near=3, far=20, alike=alike, usual=128)
+    rng = np.random.default_rng(4)
+    windows = rng.normal(size=(400, 2, how.width)).astype(np.float32)
+    at = np.cumsum(np.repeat([100, 50, 100], [150, 100, 150]) + rng.integers(-2, 3, 400))
+    beats, rhythm = how.inputs(windows, at)
+    first = 96
+    alone, timing = how.inputs(windows[first:300], at, first)
+    inner = slice(how.reach, 300 - first - how.reach)
+    assert inner.stop > inner.start
+    np.testing.assert_array_equal(alone[inner], beats[first:300][inner])
+    np.testing.assert_array_equal(timing[inner], rhythm[first:300][inner])
+    assert np.abs(rhythm[170:230, 7]).min() > 0.5

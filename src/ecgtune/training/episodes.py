@@ -52,8 +52,8 @@ _QRS_S = 0.07
 """After the fiducial; until then a beat keeps its shape at any rate."""
 
 _T_S, _T_OF = 0.45, 0.8
-"""After the fiducial, and share of what lies between it and the next beat's lead-in: whichever comes first ends
-the T wave."""
+"""After the fiducial, and share of what lies between it and the next beat's lead-in: whichever comes first
+ends the T wave."""
 
 _SHORTEST_T_S = 0.03
 """What is left to the T wave at the fastest rates."""

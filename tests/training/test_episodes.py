@@ -1,0 +1,202 @@
+"""Made-up episodes: nothing is lost, the rhythm is what it is called, and it reads as a real one does."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgtune.beats import Preprocessing
+from ecgtune.record import Annotations, Record
+from ecgtune.training import episodes
+from ecgtune.training.episodes import (
+    CONTEXT,
+    Kind,
+    acceleration,
+    episode_recordings,
+    slower,
+    tachycardia,
+    with_episodes,
+)
+
+FS = 250.0
+PREMATURE = 150
+
+
+def sinus_rhythm(interval: float = 0.8, n: int = 400, leads: int = 2) -> tuple[Record, Annotations]:
+    """P, QRS and T as bumps on a straight line that rises; one ventricular beat."""
+    rng = np.random.default_rng(0)
+    at = np.round(FS * np.cumsum(interval * (1 + 0.02 * rng.standard_normal(n)))).astype(np.int64)
+    time = np.arange(int(at[-1] + FS)) / FS
+    signal = 0.2 * time / time[-1]
+    for height, shift, width in ((0.15, -0.17, 0.02), (1.0, 0.0, 0.012), (0.3, 0.28, 0.04)):
+        for centre in at / FS + shift:
+            near = slice(max(0, int((centre - 0.3) * FS)), int((centre + 0.3) * FS))
+            signal[near] += height * np.exp(-0.5 * ((time[near] - centre) / width) ** 2)
+    symbol = np.full(n, "N")
+    symbol[min(PREMATURE, n - 1)] = "V"
+    return Record.from_array(np.stack([signal] * leads, axis=1), FS, name="made"), Annotations(at, symbol)
+
+
+def made_of(kind: Kind, monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> episodes.Longer:
+    """A recording whose episodes are all of one kind."""
+    for name in ("tachycardia", "acceleration", "slower"):
+        monkeypatch.setattr(episodes, name, kind)
+    longer = with_episodes(*sinus_rhythm(), np.random.default_rng(seed))
+    assert longer is not None
+    return longer
+
+
+def stretches(longer: episodes.Longer) -> list[slice]:
+    edges = np.flatnonzero(np.diff(longer.made_up, prepend=False, append=False))
+    return [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_taken_out(seed: int) -> None:
+    record, annotations = sinus_rhythm()
+    longer = with_episodes(record, annotations, np.random.default_rng(seed))
+    assert longer is not None
+    assert (np.diff(longer.annotations.sample) > 0).all()
+    np.testing.assert_array_equal(longer.annotations.symbol[~longer.made_up], annotations.symbol)
+    assert longer.record.n_samples > record.n_samples
+    assert longer.record.leads == record.leads
+    assert longer.record.fs == record.fs
+
+
+@pytest.mark.parametrize("kind", [tachycardia, acceleration, slower])
+def test_every_beat_lies_on_its_qrs(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = made_of(kind, monkeypatch)
+    signal, at = longer.record.signal[:, 0], longer.annotations.sample
+    around = signal[at[2:-2, np.newaxis] + np.arange(-20, 21)]
+    assert np.abs(around.argmax(axis=1) - 20).max() <= 1
+    assert around.max(axis=1) == pytest.approx(np.full(len(around), 1.0), abs=0.25)
+
+
+def test_a_tachycardia_is_supraventricular_and_abrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = made_of(tachycardia, monkeypatch)
+    at = longer.annotations.sample
+    assert set(longer.annotations.symbol[longer.made_up]) == {"S"}
+    found = stretches(longer)
+    assert found
+    for own in found:
+        intervals = np.diff(at[own.start - 1 : own.stop]) / FS
+        assert intervals.max() < 0.95 * 0.8
+        assert (at[own.stop] - at[own.stop - 1]) / FS == pytest.approx(0.8, rel=0.2)
+
+
+def test_a_tachycardia_has_no_p_wave_or_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_p_wave(wave: tuple[float, float] | None) -> episodes.Longer:
+        def kind(usual: float, draw: np.random.Generator) -> episodes.Episode:
+            return tachycardia(usual, draw)._replace(p_wave=wave)
+
+        return made_of(kind, monkeypatch)
+
+    without, upright, inverted = (with_p_wave(wave) for wave in (None, (1.0, 0.1), (-1.0, 0.1)))
+    inside = without.annotations.sample[without.made_up]
+    # From 0.28 to 0.1 s before each beat; the crest of the bump lies in its middle.
+    crest = inside - round(0.19 * FS)
+    for other, height in ((upright, 0.15), (inverted, -0.15)):
+        np.testing.assert_array_equal(other.annotations.sample, without.annotations.sample)
+        more = (other.record.signal - without.record.signal)[crest, 0]
+        assert np.median(more) == pytest.approx(height, abs=0.03)
+
+
+def test_an_acceleration_is_normal_and_gradual(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = made_of(acceleration, monkeypatch)
+    assert set(longer.annotations.symbol[longer.made_up]) == {"N"}
+    for own in stretches(longer):
+        intervals = np.diff(longer.annotations.sample[own.start - 1 : own.stop + 1]) / FS
+        assert intervals.min() < 0.87 * 0.8
+        assert np.abs(np.diff(np.log(intervals))).max() < 0.2
+
+
+def test_a_slower_stretch_is_normal_and_slower_from_its_first_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = made_of(slower, monkeypatch)
+    assert set(longer.annotations.symbol[longer.made_up]) == {"N"}
+    for own in stretches(longer):
+        intervals = np.diff(longer.annotations.sample[own][: own.stop - own.start]) / FS
+        assert np.median(intervals) > 1.1 * 0.8
+
+
+@pytest.mark.parametrize(
+    ("interval", "n"), [(0.8, 10), (0.38, 400)], ids=["too few beats", "too fast already"]
+)
+def test_where_there_is_no_room_nothing_is_made_up(interval: float, n: int) -> None:
+    assert with_episodes(*sinus_rhythm(interval, n), np.random.default_rng(0)) is None
+
+
+def test_missing_samples_are_bridged() -> None:
+    record, annotations = sinus_rhythm()
+    signal = record.signal.copy()
+    signal[20_000:20_400, 1] = np.nan
+    broken = Record.from_array(signal, FS)
+    longer = with_episodes(broken, annotations, np.random.default_rng(0))
+    assert longer is not None
+    assert np.isfinite(longer.record.signal).all()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Records of a database that is made up; counts how often one is opened."""
+    count = 0
+
+    def open_record(_: tuple[str, str]) -> tuple[Record, Annotations]:
+        nonlocal count
+        count += 1
+        return sinus_rhythm()
+
+    monkeypatch.setattr(episodes, "open_record", open_record)
+    return lambda: count
+
+
+HOW = Preprocessing(usual=1024, alike=20)
+
+
+@pytest.mark.usefixtures("opened")
+def test_episodes_are_kept_with_the_beats_around_them() -> None:
+    made = episode_recordings([("db", "1")], HOW, 1)
+    assert made
+    for one in made:
+        assert one.beats.shape[1:] == (HOW.channels, HOW.width)
+        assert one.rhythm.shape == (len(one.label), len(HOW.rhythm_features))
+        assert (one.label[:CONTEXT] != 1).all() or " 0" in one.name
+    labels = np.concatenate([one.label.numpy() for one in made])
+    assert (labels == 1).sum() > 20
+    assert (labels == 0).sum() > (labels == 1).sum() / 4
+
+
+@pytest.mark.usefixtures("opened")
+def test_they_do_not_depend_on_which_other_recordings_train() -> None:
+    (alone, *_), (among, *_) = (episode_recordings(keys, HOW, 1) for keys in ([("db", "2")], [("db", "2")]))
+    np.testing.assert_array_equal(alone.beats, among.beats)
+    both = episode_recordings([("db", "3"), ("db", "2")], HOW, 1)
+    assert any(np.array_equal(one.beats, alone.beats) for one in both)
+    other = episode_recordings([("db", "3")], HOW, 1)
+    assert not any(np.array_equal(one.beats, alone.beats) for one in other)
+
+
+def test_as_many_copies_are_made_as_are_asked_for(opened: Callable[[], int]) -> None:
+    assert episode_recordings([("db", "1")], HOW, 0) == []
+    assert opened() == 0
+    one, two = (sum(len(made.label) for made in episode_recordings([("db", "1")], HOW, n)) for n in (1, 2))
+    assert two > 1.2 * one
+
+
+@pytest.mark.usefixtures("opened")
+def test_nothing_is_read_beyond_the_second_that_is_given() -> None:
+    made = episode_recordings([("db", "1")], HOW, 1, {("db", "1"): 100.0})
+    assert len(made) > 0
+    # The ventricular beat comes later, and so do most normal ones.
+    assert all(2 not in one.label for one in made)
+    assert episode_recordings([("db", "1")], HOW, 1, {("db", "1"): 5.0}) == []
+
+
+def test_an_episode_of_a_real_recording_reads_as_one(mitdb: Path) -> None:
+    made = episode_recordings([("mitdb", "101")], HOW, 1)
+    supra = np.concatenate([one.label.numpy() == 1 for one in made])
+    rhythm = np.concatenate([one.rhythm.numpy() for one in made])
+    drop = HOW.rhythm_features.index("drop since a jump")
+    assert supra.sum() > 20
+    assert np.median(rhythm[supra, drop]) > 0.2
+    assert np.median(rhythm[~supra, drop]) < 0.05
