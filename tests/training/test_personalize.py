@@ -21,6 +21,7 @@ from ecgtune.splits import make_split
 from ecgtune.training import export
 from ecgtune.training import personalize as module
 from ecgtune.training.export import load_network
+from ecgtune.training.personal_choice import TEMPORAL
 from ecgtune.training.personal_part import labelled_part
 from ecgtune.training.personal_text import format_personalized, to_plain
 from ecgtune.training.personal_tuning import Tuning
@@ -158,7 +159,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(record: Re
 
 def test_what_is_frozen_stays_and_what_holds_holds(record: Record, parent: Model) -> None:
     start = load_network(parent.folder)
-    frozen = learnt(record, parent, frozen=Tuning().frozen).network
+    frozen = learnt(record, parent, frozen=TEMPORAL).network
     for name, value in weights(frozen).items():
         assert np.array_equal(value, weights(start)[name]) == (not name.startswith(("shape", "encoder"))) or (
             "running" in name or "num_batches" in name

@@ -41,10 +41,12 @@ def test_each_way_is_scored_on_the_beats_after_the_labelled_minutes(
     model = tmp_path / "seed-3" / "fold-0" / "model"
     shutil.copytree(tiny_model, model)
     (tmp_path / "seed-3" / "metrics.json").write_text("{}")
-    result = compare(tmp_path, seeds=(3,), variants={"keen": KEEN, "idle": Tuning(steps=0)})
+    result = compare(
+        tmp_path, config_name="strict", seeds=(3,), variants={"keen": KEEN, "idle": Tuning(steps=0)}
+    )
     assert list(result.figures) == [BASE, "keen", "idle", ALWAYS]
     # 119 has 1,987 beats, of which 1,657 have all that is read of them after 300 s.
-    assert all(np.sum(result.matrices[name]["119 (seed 3)"]) == 1657 for name in ("keen", "idle"))
+    assert all(np.sum(result.matrices[name]["mitdb/119 (seed 3)"]) == 1657 for name in ("keen", "idle"))
     assert result.figures["keen"]["better"].value == 1
     assert result.figures["keen"]["base kept"].value == 0
     base, idle = ({k: f.value for k, f in result.figures[name].items()} for name in (BASE, "idle"))

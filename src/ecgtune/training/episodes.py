@@ -3,8 +3,9 @@
 Few training patients have runs of supraventricular tachycardia. A network that has seen none calls them
 normal, since inside a run each beat looks like its neighbours and comes when they do. Put together from
 normal beats, runs can be had of every patient: the rate jumps, T waves are drawn together, the P wave is gone
-or is another one. What must not be taken for them is made up too: sinus rhythm that speeds up little by
-little, and stretches slower than usual, after which the rate jumps back.
+or is another one. What must not be taken for them is made up too: runs of the patient's ventricular beats,
+sinus rhythm that speeds up little by little, and stretches slower than usual, after which the rate jumps
+back.
 
 It is the signal that is put together, and it is read as any other: filters, detector, typical beats and
 look-alikes find an episode as they would find a real one.
@@ -48,8 +49,11 @@ _ENDS_S = 3.0
 _WANDER_HZ = 0.5
 """What is slower is filtered out, so that pieces from different times fit together."""
 
-_QRS_S = 0.07
+_NARROW_S, _WIDE_S = 0.07, 0.13
 """After the fiducial; until then a beat keeps its shape at any rate."""
+
+_FOLLOWED_S = 0.5
+"""A ventricular beat is taken if the next one comes no sooner."""
 
 _T_S, _T_OF = 0.45, 0.8
 """After the fiducial, and share of what lies between it and the next beat's lead-in: whichever comes first
@@ -82,12 +86,20 @@ class Episode(NamedTuple):
     p_wave
         Where P waves are put in: their height beside the patient's, and seconds from their end to the
         fiducial.
+    ventricular
+        Whether it is made of ventricular beats.
     """
 
     symbol: str
     intervals: Floats
     lead_in: float
     p_wave: tuple[float, float] | None = None
+    ventricular: bool = False
+
+    @property
+    def qrs(self) -> float:
+        """Seconds after the fiducial that keep their shape."""
+        return _WIDE_S if self.ventricular else _NARROW_S
 
 
 Kind = Callable[[float, np.random.Generator], Episode]
@@ -104,6 +116,13 @@ def tachycardia(usual: float, draw: np.random.Generator) -> Episode:
     if draw.random() < 0.6:
         wave = (float(draw.choice([-1, 1]) * draw.uniform(0.2, 1)), float(draw.uniform(0.08, 0.2)))
     return Episode("S", intervals, 0.09, wave)
+
+
+def ventricular(usual: float, draw: np.random.Generator) -> Episode:
+    """A run of ventricular beats, from 3 to 60 of them, of a faster rate."""
+    n = _length(draw, 3, 60)
+    interval = np.clip(usual * draw.uniform(0.4, 0.85), 0.3, 0.85)
+    return Episode("V", interval * _jitter(draw, n, 0.04), 0.13, ventricular=True)
 
 
 def acceleration(usual: float, draw: np.random.Generator) -> Episode:
@@ -203,7 +222,7 @@ def _around_episodes(longer: Longer, key: RecordKey, how: Preprocessing) -> list
 
 
 def with_episodes(record: Record, annotations: Annotations, draw: np.random.Generator) -> Longer | None:
-    """Put two to four tachycardias into a recording, and up to three of what must not be taken for them.
+    """Put two to four tachycardias into a recording, and up to five of what must not be taken for them.
 
     Parameters
     ----------
@@ -221,6 +240,7 @@ def with_episodes(record: Record, annotations: Annotations, draw: np.random.Gene
     beats = beats.select(np.argsort(beats.sample, kind="stable"))
     kinds: list[Kind] = [tachycardia] * int(draw.integers(2, 5))
     kinds += [acceleration] * int(draw.random() < 0.7) + [slower] * int(draw.integers(0, 3))
+    kinds += [ventricular] * int(draw.integers(1, 3))
     joined = _Joined(record, beats)
     if len(joined.source.usable) < _FEWEST:
         return None
@@ -239,21 +259,24 @@ class _Source:
         self.signal: Floats = sosfiltfilt(high, bridge_gaps(record.signal.T).astype(np.float64), axis=1).T
         self.at = beats.sample
         self.interval = np.diff(self.at, prepend=self.at[:1]) / self.fs
-        normal = class_indices(beats.symbol) == CLASSES.index("N")
+        label = class_indices(beats.symbol)
         inside = (self.at > self.samples(_ENDS_S)) & (self.at < len(self.signal) - self.samples(_ENDS_S))
+        normal = label == CLASSES.index("N")
         alone = normal & np.roll(normal, 1) & np.roll(normal, -1)
         self.usable: Ints = np.flatnonzero(alone & inside)
+        followed = np.roll(self.interval, -1) >= _FOLLOWED_S
+        self.ventricular: Ints = np.flatnonzero((label == CLASSES.index("V")) & followed & inside)
 
     def samples(self, seconds: float) -> int:
         return round(seconds * self.fs)
 
-    def beat(self, which: int, seconds: float, lead_in: float) -> Floats:
+    def beat(self, which: int, seconds: float, lead_in: float, qrs: float) -> Floats:
         """A beat from its lead-in on, so long that the next one's may follow, [samples, leads]."""
         at, own = int(self.at[which]), self.interval[which + 1]
         begin, n = at - self.samples(lead_in), self.samples(seconds)
         if seconds < own:
             # The T wave is drawn together by the square root of the ratio of intervals, as Bazett has it.
-            kept = at + self.samples(_QRS_S)
+            kept = at + self.samples(qrs)
             left = n - (kept - begin)
             taken = self.signal[kept : kept + int(left * np.sqrt(own / seconds))]
         else:
@@ -306,11 +329,15 @@ class _Joined:
         if usual < _SHORTEST_S:
             return
         episode = kind(usual, draw)
+        if episode.ventricular:
+            near = source.ventricular
+        if len(near) < _FEWEST:
+            return
         before = source.samples(episode.lead_in)
         first = source.at[place - 1] + source.samples(episode.intervals[0])
         self._copy(min(int(first), int(source.at[place])) - before)
         lasts = self._beats(near, episode)
-        beats = [source.beat(which, seconds, episode.lead_in) for which, seconds in lasts]
+        beats = [source.beat(which, seconds, episode.lead_in, episode.qrs) for which, seconds in lasts]
         starts = np.cumsum([0, *(len(beat) for beat in beats)])
         signal = np.concatenate(beats)
         if episode.p_wave is not None:
@@ -342,7 +369,7 @@ class _Joined:
         # The last one is followed by the pause that it has anyway.
         pause = self.source.interval[which[-1] + 1] - _RETURN_S + episode.lead_in
         lasts[-1] = max(pause, episode.intervals[-1])
-        lasts = np.maximum(lasts, episode.lead_in + _QRS_S + _SHORTEST_T_S)
+        lasts = np.maximum(lasts, episode.lead_in + episode.qrs + _SHORTEST_T_S)
         return zip(which.tolist(), lasts.tolist(), strict=True)
 
     def _copy(self, until: int) -> None:

@@ -1,7 +1,7 @@
-"""What the options of `Tuning` were chosen by: patients of DS1 left out in turn, and tuned to.
+"""What the options of `Tuning` were chosen by: training patients left out in turn, and tuned to.
 
-For each fold of DS1 without 201 a base is trained on the other patients; each patient left out is then tuned
-to by the first five minutes of the record, and the rest of it is scored. DS2 is not read.
+For each fold of the training patients a base is trained on the others; each patient left out is then tuned to
+by the first five minutes of the record, and the rest of it is scored. DS2 is not read.
 
     python -m ecgtune.training.personal_choice --runs runs/personal --out results/personalize-choice.json
 """
@@ -34,22 +34,22 @@ from ecgtune.training.tables import RecordKey, index_database, open_record, rows
 CHECK_FROM, UNTIL = 240.0, 300.0
 """As in the protocols ``patient-adapted``."""
 
-TEMPORAL = Tuning().frozen
+TEMPORAL = ("summary", "enter", "steps", "leave")
+"""Parts of the temporal network."""
 
 VARIANTS: dict[str, Tuning] = {
     "the default": Tuning(),
-    "the temporal network too": Tuning(frozen=()),
-    "the same, not held": Tuning(frozen=(), hold=0.0),
+    "the temporal network as it is": Tuning(frozen=TEMPORAL),
     "not held": Tuning(hold=0.0),
-    "held ten times as hard": Tuning(hold=1.0),
-    "the shape's last layer alone": Tuning(frozen=(*TEMPORAL, "encoder")),
-    "the shape without a say between N and S": Tuning(frozen=(*TEMPORAL, "know")),
-    "half as many steps": Tuning(steps=30),
-    "twice the rate": Tuning(lr=0.002),
+    "held five times as hard": Tuning(hold=0.1),
+    "half as many steps": Tuning(steps=60),
+    "half the rate": Tuning(lr=0.001),
+    "half the rate, half as many steps": Tuning(lr=0.001, steps=60),
     "no class weights": Tuning(class_weight=0.0),
-    "stronger class weights": Tuning(class_weight=0.5),
 }
 """What is compared; each differs from the default in what its name says."""
+
+_COMMAND = "python -m ecgtune.training.personal_choice"
 
 BASE, ALWAYS = "base, not tuned", "the default, always adopted"
 
@@ -59,8 +59,9 @@ Matrices = dict[str, NDArray[np.int64]]
 def compare(
     runs: Path,
     *,
+    config_name: str = "default",
     folds: int = 4,
-    seeds: Sequence[int] = (0, 1),
+    seeds: Sequence[int] = (0,),
     variants: Mapping[str, Tuning] = VARIANTS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Result:
@@ -70,8 +71,10 @@ def compare(
     ----------
     runs
         Folder of the bases, one folder a seed.
+    config_name
+        Of the bases.
     folds
-        Of DS1's patients.
+        Of the training patients.
     seeds
         Of the division into folds, of the bases and of the tuning.
     variants
@@ -80,8 +83,9 @@ def compare(
         Called with each line of progress.
     """
     began = time.perf_counter()
-    config = load_config("strict")
-    index = index_database("mitdb")
+    config = load_config(config_name)
+    index = index_database(*config.data.databases, paced=config.data.paced)
+    of = "strict" if config.data.databases == ("mitdb",) else "open"
     found: dict[str, Matrices] = {name: {} for name in (BASE, *variants, ALWAYS)}
     kept = dict.fromkeys(variants, 0)
     divisions = []
@@ -89,12 +93,12 @@ def compare(
         folder = runs / f"seed-{seed}"
         if not (folder / "metrics.json").exists():
             cross_validate(config, folder, folds=folds, seed=seed, tell=tell)
-        for split in make_folds(index, "leave-patients-out", seed=seed, k=folds):
+        for split in make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of):
             divisions.append(Division(split.protocol, seed, split.hash))
             base = load_model(folder / f"fold-{split.fold}" / "model")
             _compare_fold(split, base, seed, variants, found, kept)
             tell(f"seed {seed}, fold {split.fold}: {len(split.records('validate'))} records")
-    return _result(found, kept, divisions, index.records(), seeds, time.perf_counter() - began)
+    return _result(config_name, found, kept, divisions, index.records(), seeds, time.perf_counter() - began)
 
 
 def _compare_fold(
@@ -108,7 +112,7 @@ def _compare_fold(
     network = load_network(base.folder).eval()
     reach = int(base.card["reach"])
     for key in split.records("validate"):
-        name = f"{key[1]} (seed {seed})"
+        name = f"{'/'.join(key)} (seed {seed})"
         record, labels = open_record(key)
         part = labelled_part(record, labels, base.preprocessing, UNTIL, CHECK_FROM, None)
         rest = _rest(part, base)
@@ -135,6 +139,7 @@ def _rest(part: LabelledPart, base: Model) -> Recording:
 
 
 def _result(
+    config_name: str,
     found: Mapping[str, Matrices],
     kept: Mapping[str, int],
     divisions: Sequence[Division],
@@ -159,13 +164,13 @@ def _result(
         }
         if name in kept:
             figures[name]["base kept"] = Figure(kept[name])
-    used = {key for key in records if any(label.startswith(f"{key[1]} ") for label in base)}
+    used = {key for key in records if any(label.startswith(f"{'/'.join(key)} ") for label in base)}
     several = " ".join(map(str, seeds))
     result = Result(
         name="personalize-choice",
-        title="Ways of tuning to a patient, compared on patients of DS1 left out",
+        title="Ways of tuning to a patient, compared on training patients left out",
         created=now().date(),
-        command=f"python -m ecgtune.training.personal_choice --seeds {several} --runs RUNS",
+        command=f"{_COMMAND} --config {config_name} --seeds {several} --runs RUNS",
         protocol="leave-patients-out, then tuned on the first five minutes of each record",
         figures=figures,
         code=code_version(),
@@ -202,11 +207,17 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("results/personalize-choice.json"), help="the result"
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="seeds")
+    parser.add_argument("--config", default="default", help="of the bases: default or strict")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds")
     arguments = parser.parse_args()
     # Sums keep their order, so that the same command gives the same digits on a busy machine.
     torch.set_num_threads(1)
-    result = compare(arguments.runs, seeds=arguments.seeds, tell=lambda line: print(line, flush=True))
+    result = compare(
+        arguments.runs,
+        config_name=arguments.config,
+        seeds=arguments.seeds,
+        tell=lambda line: print(line, flush=True),
+    )
     save_result(result, arguments.out)
     print(f"{arguments.out} written; `ecgtune results update` renews docs/personalize.md")
 

@@ -19,7 +19,7 @@ _SEGMENT = 2048
 
 @dataclass(frozen=True)
 class Tuning:
-    """How a network is tuned; the values were compared inside DS1 (docs/personalize.md).
+    """How a network is tuned; the values were compared on patients left out (docs/personalize.md).
 
     Parameters
     ----------
@@ -37,19 +37,18 @@ class Tuning:
     label_smoothing
         Of the cross-entropy.
     frozen
-        Parts of the network that stay as they are, by the first part of their parameters' names. The default
-        model's temporal network is one: five minutes of one rhythm teach it nothing of the next.
+        Parts of the network that stay as they are, by the first part of their parameters' names.
     """
 
-    steps: int = 60
+    steps: int = 120
     batch: int = 16
     length: int = 64
-    lr: float = 0.001
-    hold: float = 0.1
+    lr: float = 0.002
+    hold: float = 0.02
     class_weight: float = 0.25
     fewest: int = 20
     label_smoothing: float = 0.02
-    frozen: tuple[str, ...] = ("summary", "enter", "steps", "norms", "leave")
+    frozen: tuple[str, ...] = ()
 
 
 def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) -> nn.Module:
