@@ -16,6 +16,7 @@ from ecgtune.training.episodes import (
     episode_recordings,
     slower,
     tachycardia,
+    ventricular,
     with_episodes,
 )
 
@@ -38,11 +39,19 @@ def sinus_rhythm(interval: float = 0.8, n: int = 400, leads: int = 2) -> tuple[R
     return Record.from_array(np.stack([signal] * leads, axis=1), FS, name="made"), Annotations(at, symbol)
 
 
+def with_ventricular_beats() -> tuple[Record, Annotations]:
+    record, annotations = sinus_rhythm()
+    symbol = annotations.symbol.copy()
+    symbol[5::10] = "V"
+    return record, Annotations(annotations.sample, symbol)
+
+
 def made_of(kind: Kind, monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> episodes.Longer:
     """A recording whose episodes are all of one kind."""
-    for name in ("tachycardia", "acceleration", "slower"):
+    for name in ("tachycardia", "acceleration", "slower", "ventricular"):
         monkeypatch.setattr(episodes, name, kind)
-    longer = with_episodes(*sinus_rhythm(), np.random.default_rng(seed))
+    source = with_ventricular_beats() if kind is ventricular else sinus_rhythm()
+    longer = with_episodes(*source, np.random.default_rng(seed))
     assert longer is not None
     return longer
 
@@ -64,7 +73,7 @@ def test_nothing_is_taken_out(seed: int) -> None:
     assert longer.record.fs == record.fs
 
 
-@pytest.mark.parametrize("kind", [tachycardia, acceleration, slower])
+@pytest.mark.parametrize("kind", [tachycardia, ventricular, acceleration, slower])
 def test_every_beat_lies_on_its_qrs(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     longer = made_of(kind, monkeypatch)
     signal, at = longer.record.signal[:, 0], longer.annotations.sample
@@ -100,6 +109,20 @@ def test_a_tachycardia_has_no_p_wave_or_another_one(monkeypatch: pytest.MonkeyPa
         np.testing.assert_array_equal(other.annotations.sample, without.annotations.sample)
         more = (other.record.signal - without.record.signal)[crest, 0]
         assert np.median(more) == pytest.approx(height, abs=0.03)
+
+
+def test_a_ventricular_run_is_made_of_ventricular_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = made_of(ventricular, monkeypatch)
+    assert set(longer.annotations.symbol[longer.made_up]) == {"V"}
+    for own in stretches(longer):
+        intervals = np.diff(longer.annotations.sample[own.start - 1 : own.stop]) / FS
+        assert intervals.max() < 0.95 * 0.8
+
+
+def test_without_enough_ventricular_beats_there_is_no_run_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tachycardia", "acceleration", "slower"):
+        monkeypatch.setattr(episodes, name, ventricular)
+    assert with_episodes(*sinus_rhythm(), np.random.default_rng(0)) is None
 
 
 def test_an_acceleration_is_normal_and_gradual(monkeypatch: pytest.MonkeyPatch) -> None:
