@@ -83,7 +83,10 @@ def test_every_beat_lies_on_its_qrs(kind: Kind, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_tachycardia_is_supraventricular_and_abrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    longer = made_of(tachycardia, monkeypatch)
+    def without_pause(usual: float, draw: np.random.Generator) -> episodes.Episode:
+        return tachycardia(usual, draw)._replace(pause=1.0)
+
+    longer = made_of(without_pause, monkeypatch)
     at = longer.annotations.sample
     assert set(longer.annotations.symbol[longer.made_up]) == {"S"}
     found = stretches(longer)
@@ -92,6 +95,19 @@ def test_a_tachycardia_is_supraventricular_and_abrupt(monkeypatch: pytest.Monkey
         intervals = np.diff(at[own.start - 1 : own.stop]) / FS
         assert intervals.max() < 0.95 * 0.8
         assert (at[own.stop] - at[own.stop - 1]) / FS == pytest.approx(0.8, rel=0.2)
+
+
+def test_after_a_tachycardia_the_sinus_node_may_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    def paused(usual: float, draw: np.random.Generator) -> episodes.Episode:
+        return tachycardia(usual, draw)._replace(pause=2.0)
+
+    longer = made_of(paused, monkeypatch)
+    at, signal = longer.annotations.sample, longer.record.signal[:, 0]
+    for own in stretches(longer):
+        last, following = at[own.stop - 1], at[own.stop]
+        assert (following - last) / FS == pytest.approx(1.6, rel=0.1)
+        # Nothing but the next beat's P wave in it, once the T wave is over.
+        assert np.abs(signal[last + round(0.6 * FS) : following - round(0.3 * FS)]).max() < 0.1
 
 
 def test_a_tachycardia_has_no_p_wave_or_another_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,8 @@ class Episode(NamedTuple):
         Seconds before each of its beats, [n].
     lead_in
         Seconds before the fiducial from which on a beat is taken over: with its P wave or without.
+    pause
+        After its last beat, beside the interval that this beat had in the recording.
     p_wave
         Where P waves are put in: their height beside the patient's, and seconds from their end to the
         fiducial.
@@ -93,6 +95,7 @@ class Episode(NamedTuple):
     symbol: str
     intervals: Floats
     lead_in: float
+    pause: float = 1.0
     p_wave: tuple[float, float] | None = None
     ventricular: bool = False
 
@@ -107,15 +110,17 @@ Kind = Callable[[float, np.random.Generator], Episode]
 
 
 def tachycardia(usual: float, draw: np.random.Generator) -> Episode:
-    """Supraventricular: from one beat to the next a faster rate, for 5 to 300 beats, with other P waves."""
-    n = _length(draw, 5, 300)
+    """Supraventricular: from one beat to the next a faster rate, for 3 to 300 beats, with other P waves."""
+    n = _length(draw, 3, 300)
     interval = np.clip(usual * draw.uniform(0.45, 0.8), 0.3, 0.85)
     settling = 1 + 0.12 * draw.random() * np.exp(-np.arange(n) / 3)
     intervals = interval * settling * _jitter(draw, n, 0.025)
     wave = None
     if draw.random() < 0.6:
         wave = (float(draw.choice([-1, 1]) * draw.uniform(0.2, 1)), float(draw.uniform(0.08, 0.2)))
-    return Episode("S", intervals, 0.09, wave)
+    # The faster rate suppresses the sinus node, which may need a while to recover.
+    pause = float(draw.uniform(1, 2.5)) if draw.random() < 0.5 else 1.0
+    return Episode("S", intervals, 0.09, pause, wave)
 
 
 def ventricular(usual: float, draw: np.random.Generator) -> Episode:
@@ -270,19 +275,22 @@ class _Source:
     def samples(self, seconds: float) -> int:
         return round(seconds * self.fs)
 
-    def beat(self, which: int, seconds: float, lead_in: float, qrs: float) -> Floats:
-        """A beat from its lead-in on, so long that the next one's may follow, [samples, leads]."""
+    def beat(self, which: int, interval: float, ahead: float, episode: Episode) -> Floats:
+        """A beat from its lead-in up to so many seconds ahead of the next one, [samples, leads].
+
+        ``interval`` lies between the two.
+        """
         at, own = int(self.at[which]), self.interval[which + 1]
-        begin, n = at - self.samples(lead_in), self.samples(seconds)
-        if seconds < own:
+        begin, n = at - self.samples(episode.lead_in), self.samples(episode.lead_in + interval - ahead)
+        if interval < own:
             # The T wave is drawn together by the square root of the ratio of intervals, as Bazett has it.
-            kept = at + self.samples(qrs)
+            kept = at + self.samples(episode.qrs)
             left = n - (kept - begin)
-            taken = self.signal[kept : kept + int(left * np.sqrt(own / seconds))]
+            taken = self.signal[kept : kept + int(left * np.sqrt(own / interval))]
         else:
-            kept = at + self.samples(min(_T_S, _T_OF * (own - lead_in)))
+            kept = at + self.samples(min(_T_S, _T_OF * (own - ahead)))
             left = n - (kept - begin)
-            taken = self.signal[kept : at + self.samples(own - lead_in)]
+            taken = self.signal[kept : at + self.samples(own - ahead)]
         return self._level(np.concatenate([self.signal[begin:kept], _stretch(taken, left)]))
 
     def p_wave(self, which: int) -> Floats:
@@ -336,8 +344,7 @@ class _Joined:
         before = source.samples(episode.lead_in)
         first = source.at[place - 1] + source.samples(episode.intervals[0])
         self._copy(min(int(first), int(source.at[place])) - before)
-        lasts = self._beats(near, episode)
-        beats = [source.beat(which, seconds, episode.lead_in, episode.qrs) for which, seconds in lasts]
+        beats = self._beats(near, episode)
         starts = np.cumsum([0, *(len(beat) for beat in beats)])
         signal = np.concatenate(beats)
         if episode.p_wave is not None:
@@ -362,15 +369,18 @@ class _Joined:
             np.array(self.made_up)[order],
         )
 
-    def _beats(self, near: Ints, episode: Episode) -> Iterable[tuple[int, float]]:
-        """Which beats an episode is made of, one after the other, and the seconds that each lasts."""
-        lasts = np.roll(episode.intervals, -1)
-        which = np.resize(near, len(lasts))
-        # The last one is followed by the pause that it has anyway.
-        pause = self.source.interval[which[-1] + 1] - _RETURN_S + episode.lead_in
-        lasts[-1] = max(pause, episode.intervals[-1])
-        lasts = np.maximum(lasts, episode.lead_in + episode.qrs + _SHORTEST_T_S)
-        return zip(which.tolist(), lasts.tolist(), strict=True)
+    def _beats(self, near: Ints, episode: Episode) -> list[Floats]:
+        """The beats of an episode, one after the other."""
+        which = np.resize(near, len(episode.intervals))
+        intervals = np.roll(episode.intervals, -1)
+        intervals[-1] = max(self.source.interval[which[-1] + 1] * episode.pause, episode.intervals[-1])
+        ahead = np.full(len(which), episode.lead_in)
+        ahead[-1] = _RETURN_S
+        intervals = np.maximum(intervals, ahead + episode.qrs + _SHORTEST_T_S)
+        return [
+            self.source.beat(*beat, episode)
+            for beat in zip(which.tolist(), intervals.tolist(), ahead.tolist(), strict=True)
+        ]
 
     def _copy(self, until: int) -> None:
         at = self.source.at
