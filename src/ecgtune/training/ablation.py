@@ -31,6 +31,9 @@ WHOLE, SEEDED = "as it ships", "another seed"
 VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
+    "without episodes": {"data": {"episodes": 0}},
+    "without jumps": {"preprocessing": {"usual": 0}},
+    "without episodes and jumps": {"data": {"episodes": 0}, "preprocessing": {"usual": 0}},
     "without look-alikes": {"preprocessing": {"alike": 0}},
     "without relations": {
         "preprocessing": {"alike": 0},
@@ -39,7 +42,7 @@ VARIANTS: dict[str, Overrides] = {
             **dict.fromkeys(("compared", "lost", "earliest")),
         },
     },
-    "without bends": {"network": {"bends": [-2.5, 2.5]}},
+    "without pieces": {"network": {"bends": [-2.5, 2.5]}},
     "without recordings of fibrillation": {"data": {"weak": []}},
 }
 """What is changed, by section of the configuration (None: left out); `SEEDED` differs in its seed alone."""
