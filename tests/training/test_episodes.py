@@ -14,6 +14,7 @@ from ecgtune.training.episodes import (
     Kind,
     acceleration,
     episode_recordings,
+    fibrillation,
     slower,
     tachycardia,
     ventricular,
@@ -22,6 +23,7 @@ from ecgtune.training.episodes import (
 
 FS = 250.0
 PREMATURE = 150
+KINDS = ("tachycardia", "fibrillation", "ventricular", "acceleration", "slower")
 
 
 def sinus_rhythm(interval: float = 0.8, n: int = 400, leads: int = 2) -> tuple[Record, Annotations]:
@@ -48,7 +50,7 @@ def with_ventricular_beats() -> tuple[Record, Annotations]:
 
 def made_of(kind: Kind, monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> episodes.Longer:
     """A recording whose episodes are all of one kind."""
-    for name in ("tachycardia", "acceleration", "slower", "ventricular"):
+    for name in KINDS:
         monkeypatch.setattr(episodes, name, kind)
     source = with_ventricular_beats() if kind is ventricular else sinus_rhythm()
     longer = with_episodes(*source, np.random.default_rng(seed))
@@ -73,7 +75,7 @@ def test_nothing_is_taken_out(seed: int) -> None:
     assert longer.record.fs == record.fs
 
 
-@pytest.mark.parametrize("kind", [tachycardia, ventricular, acceleration, slower])
+@pytest.mark.parametrize("kind", [tachycardia, ventricular, fibrillation, acceleration, slower])
 def test_every_beat_lies_on_its_qrs(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     longer = made_of(kind, monkeypatch)
     signal, at = longer.record.signal[:, 0], longer.annotations.sample
@@ -127,6 +129,36 @@ def test_a_tachycardia_has_no_p_wave_or_another_one(monkeypatch: pytest.MonkeyPa
         assert np.median(more) == pytest.approx(height, abs=0.03)
 
 
+def test_fibrillation_is_normal_irregular_and_without_p_waves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def quiet(usual: float, draw: np.random.Generator) -> episodes.Episode:
+        return fibrillation(usual, draw)._replace(flutter=None)
+
+    longer = made_of(quiet, monkeypatch)
+    at, signal = longer.annotations.sample, longer.record.signal[:, 0]
+    assert set(longer.annotations.symbol[longer.made_up]) == {"N"}
+    for own in stretches(longer):
+        intervals = np.diff(at[own]) / FS
+        assert np.std(np.log(intervals)) > 0.07
+        late = at[own][1:][intervals > 0.7]
+        before_qrs = signal[late[:, np.newaxis] - np.arange(round(0.1 * FS), round(0.26 * FS))]
+        assert np.abs(before_qrs).max(initial=0) < 0.12
+
+
+def test_fibrillating_atria_make_waves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_waves(height: float) -> episodes.Longer:
+        def kind(usual: float, draw: np.random.Generator) -> episodes.Episode:
+            return fibrillation(usual, draw)._replace(flutter=(height, 6.0))
+
+        return made_of(kind, monkeypatch)
+
+    still, waves = with_waves(0.0), with_waves(0.1)
+    more = (waves.record.signal - still.record.signal)[:, 0]
+    inside = np.abs(more) > 0
+    assert 0.02 < np.abs(more[inside]).max() < 0.14
+    rate = np.count_nonzero(np.diff(np.sign(more[inside])) > 0) / (inside.sum() / FS)
+    assert rate == pytest.approx(6, rel=0.2)
+
+
 def test_a_ventricular_run_is_made_of_ventricular_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     longer = made_of(ventricular, monkeypatch)
     assert set(longer.annotations.symbol[longer.made_up]) == {"V"}
@@ -136,7 +168,7 @@ def test_a_ventricular_run_is_made_of_ventricular_beats(monkeypatch: pytest.Monk
 
 
 def test_without_enough_ventricular_beats_there_is_no_run_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("tachycardia", "acceleration", "slower"):
+    for name in KINDS:
         monkeypatch.setattr(episodes, name, ventricular)
     assert with_episodes(*sinus_rhythm(), np.random.default_rng(0)) is None
 

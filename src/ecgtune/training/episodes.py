@@ -3,9 +3,9 @@
 Few training patients have runs of supraventricular tachycardia. A network that has seen none calls them
 normal, since inside a run each beat looks like its neighbours and comes when they do. Put together from
 normal beats, runs can be had of every patient: the rate jumps, T waves are drawn together, the P wave is gone
-or is another one. What must not be taken for them is made up too: runs of the patient's ventricular beats,
-sinus rhythm that speeds up little by little, and stretches slower than usual, after which the rate jumps
-back.
+or is another one. What must not be taken for them is made up too: fibrillation, runs of the patient's
+ventricular beats, sinus rhythm that speeds up little by little, and stretches slower than usual, after which
+the rate jumps back.
 
 It is the signal that is put together, and it is read as any other: filters, detector, typical beats and
 look-alikes find an episode as they would find a real one.
@@ -65,6 +65,9 @@ _SHORTEST_T_S = 0.03
 _P_S = (0.26, 0.08)
 """Before the fiducial: where the P wave lies."""
 
+_SINUS_S = (0.24, 0.2)
+"""Lead-in of beats with their P wave, at usual rates and at fast ones."""
+
 _RETURN_S = 0.28
 """Before the first beat after an episode: from there on the recording goes on."""
 
@@ -90,6 +93,8 @@ class Episode(NamedTuple):
         fiducial.
     ventricular
         Whether it is made of ventricular beats.
+    flutter
+        Of fibrillating atria: height of the waves in mV, and how many a second.
     """
 
     symbol: str
@@ -98,6 +103,12 @@ class Episode(NamedTuple):
     pause: float = 1.0
     p_wave: tuple[float, float] | None = None
     ventricular: bool = False
+    flutter: tuple[float, float] | None = None
+
+    @property
+    def free(self) -> float:
+        """Seconds before the next fiducial that are not taken over from the recording, for its P wave."""
+        return self.lead_in if self.lead_in in _SINUS_S else _RETURN_S
 
     @property
     def qrs(self) -> float:
@@ -121,6 +132,15 @@ def tachycardia(usual: float, draw: np.random.Generator) -> Episode:
     # The faster rate suppresses the sinus node, which may need a while to recover.
     pause = float(draw.uniform(1, 2.5)) if draw.random() < 0.5 else 1.0
     return Episode("S", intervals, 0.09, pause, wave)
+
+
+def fibrillation(usual: float, draw: np.random.Generator) -> Episode:
+    """Atrial: 20 to 300 beats that come when they like, most of them sooner than usual, without P waves."""
+    n = _length(draw, 20, 300)
+    interval = np.clip(usual * draw.uniform(0.55, 1.1), 0.4, 1)
+    irregular = np.exp(draw.uniform(0.1, 0.28) * draw.standard_normal(n))
+    waves = (float(draw.uniform(0, 0.12)), float(draw.uniform(4, 8)))
+    return Episode("N", np.maximum(interval * irregular, 0.3), 0.09, flutter=waves)
 
 
 def ventricular(usual: float, draw: np.random.Generator) -> Episode:
@@ -155,7 +175,7 @@ def _jitter(draw: np.random.Generator, n: int, most: float) -> Floats:
 
 
 def _sinus_lead_in(usual: float) -> float:
-    return 0.24 if usual > 0.5 else 0.2
+    return _SINUS_S[0] if usual > 0.5 else _SINUS_S[1]
 
 
 @dataclass(frozen=True)
@@ -227,7 +247,7 @@ def _around_episodes(longer: Longer, key: RecordKey, how: Preprocessing) -> list
 
 
 def with_episodes(record: Record, annotations: Annotations, draw: np.random.Generator) -> Longer | None:
-    """Put two to four tachycardias into a recording, and up to five of what must not be taken for them.
+    """Put two to four tachycardias into a recording, and up to seven of what must not be taken for them.
 
     Parameters
     ----------
@@ -245,7 +265,7 @@ def with_episodes(record: Record, annotations: Annotations, draw: np.random.Gene
     beats = beats.select(np.argsort(beats.sample, kind="stable"))
     kinds: list[Kind] = [tachycardia] * int(draw.integers(2, 5))
     kinds += [acceleration] * int(draw.random() < 0.7) + [slower] * int(draw.integers(0, 3))
-    kinds += [ventricular] * int(draw.integers(1, 3))
+    kinds += [ventricular] * int(draw.integers(1, 3)) + [fibrillation] * int(draw.integers(1, 3))
     joined = _Joined(record, beats)
     if len(joined.source.usable) < _FEWEST:
         return None
@@ -282,15 +302,16 @@ class _Source:
         """
         at, own = int(self.at[which]), self.interval[which + 1]
         begin, n = at - self.samples(episode.lead_in), self.samples(episode.lead_in + interval - ahead)
+        end = at + self.samples(max(own - episode.free, episode.qrs + _SHORTEST_T_S))
         if interval < own:
             # The T wave is drawn together by the square root of the ratio of intervals, as Bazett has it.
             kept = at + self.samples(episode.qrs)
             left = n - (kept - begin)
-            taken = self.signal[kept : kept + int(left * np.sqrt(own / interval))]
+            taken = self.signal[kept : min(kept + int(left * np.sqrt(own / interval)), end)]
         else:
-            kept = at + self.samples(min(_T_S, _T_OF * (own - ahead)))
+            kept = at + self.samples(min(_T_S, _T_OF * (own - episode.free)))
             left = n - (kept - begin)
-            taken = self.signal[kept : at + self.samples(own - ahead)]
+            taken = self.signal[kept:end]
         return self._level(np.concatenate([self.signal[begin:kept], _stretch(taken, left)]))
 
     def p_wave(self, which: int) -> Floats:
@@ -349,6 +370,8 @@ class _Joined:
         signal = np.concatenate(beats)
         if episode.p_wave is not None:
             _add_p_waves(signal, starts[:-1] + before, source, near, episode.p_wave)
+        if episode.flutter is not None:
+            signal += _flutter(len(signal), signal.shape[1], source.fs, episode.flutter, draw)
         self.samples += (self._length + starts[:-1] + before).tolist()
         self.symbols += [episode.symbol] * len(beats)
         self.made_up += [True] * len(beats)
@@ -390,6 +413,23 @@ class _Joined:
         self.made_up += [False] * len(own)
         self.pieces.append(self.source.signal[self._from : until])
         self._length += until - self._from
+
+
+def _flutter(n: int, leads: int, fs: float, waves: tuple[float, float], draw: np.random.Generator) -> Floats:
+    """Waves of a rate that changes all the time, another height in each lead, [n, leads]."""
+    height, rate = waves
+    phase = 2 * np.pi * np.cumsum(rate / fs * (1 + 0.5 * _wandering(n, fs, draw)))
+    shape: Floats = height * (np.sin(phase) + 0.3 * np.sin(2 * phase))
+    return shape[:, np.newaxis] * draw.uniform(0.3, 1, leads)
+
+
+def _wandering(n: int, fs: float, draw: np.random.Generator) -> Floats:
+    """Numbers about 0 that change within a second, most of them between -1 and 1, [n]."""
+    points = int(2 * n / fs) + 2
+    wandering: Floats = np.interp(
+        np.linspace(0, points - 1, n), np.arange(points), draw.normal(0, 0.5, points)
+    )
+    return wandering
 
 
 def _add_p_waves(signal: Floats, at: Ints, source: _Source, near: Ints, wave: tuple[float, float]) -> None:
