@@ -302,14 +302,15 @@ class _Source:
         """
         at, own = int(self.at[which]), self.interval[which + 1]
         begin, n = at - self.samples(episode.lead_in), self.samples(episode.lead_in + interval - ahead)
-        end = at + self.samples(max(own - episode.free, episode.qrs + _SHORTEST_T_S))
+        rest = own - max(ahead, episode.free)
+        end = at + self.samples(max(rest, episode.qrs + _SHORTEST_T_S))
         if interval < own:
             # The T wave is drawn together by the square root of the ratio of intervals, as Bazett has it.
             kept = at + self.samples(episode.qrs)
             left = n - (kept - begin)
             taken = self.signal[kept : min(kept + int(left * np.sqrt(own / interval)), end)]
         else:
-            kept = at + self.samples(min(_T_S, _T_OF * (own - episode.free)))
+            kept = at + self.samples(min(_T_S, _T_OF * rest))
             left = n - (kept - begin)
             taken = self.signal[kept:end]
         return self._level(np.concatenate([self.signal[begin:kept], _stretch(taken, left)]))
