@@ -5,6 +5,7 @@ is not read.
 """
 
 import argparse
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -158,6 +159,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4, help="of patients")
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"), help="folder of the run folders")
     parser.add_argument("--out", type=Path, help="default: results/CONFIG-ablation.json")
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), help="of the variants; all if not given")
     arguments = parser.parse_args()
     # Sums keep their order, so that the same command gives the same digits on a busy machine.
     torch.set_num_threads(1)
@@ -165,9 +167,14 @@ def main() -> None:
         load_config(arguments.config),
         arguments.runs,
         folds=arguments.folds,
+        variants={
+            name: VARIANTS[name] for name in VARIANTS if name in {WHOLE, *(arguments.only or VARIANTS)}
+        },
         tell=lambda line: print(line, flush=True),
     )
     command = f"python -m ecgtune.training.ablation --config {arguments.config} --folds {arguments.folds}"
+    if arguments.only:
+        command += f" --only {shlex.join(arguments.only)}"
     result = assemble(found, command, round(sum(each.wall_s for each in found.values()), 1))
     out = arguments.out or FOLDER / f"{result.name}.json"
     save_result(result, out)
