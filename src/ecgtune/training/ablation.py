@@ -32,9 +32,9 @@ WHOLE, SEEDED = "as it ships", "another seed"
 VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
-    "without episodes": {"data": {"episodes": 0}},
+    "without episodes": {"data": {"episodes": []}},
     "without jumps": {"preprocessing": {"usual": 0}},
-    "without episodes and jumps": {"data": {"episodes": 0}, "preprocessing": {"usual": 0}},
+    "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
     "without look-alikes": {"preprocessing": {"alike": 0}},
     "without relations": {
         "preprocessing": {"alike": 0},

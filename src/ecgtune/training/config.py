@@ -26,7 +26,7 @@ class DataOptions:
     weak
         Databases whose recordings have a rhythm for a label; see `ecgtune.training.weak`. They only train.
     episodes
-        How many copies of each training recording, with made-up episodes in them, train too; see
+        Kinds of episodes that are made up of training recordings, and train too; see
         `ecgtune.training.episodes`.
     protocol
         That divides the databases, where no other is asked for.
@@ -35,7 +35,7 @@ class DataOptions:
     databases: tuple[str, ...] = ("mitdb",)
     paced: bool = False
     weak: tuple[str, ...] = ()
-    episodes: int = 0
+    episodes: tuple[str, ...] = ()
     protocol: str = "inter-patient"
 
 

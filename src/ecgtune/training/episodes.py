@@ -11,7 +11,7 @@ It is the signal that is put together, and it is read as any other: filters, det
 look-alikes find an episode as they would find a real one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from scipy.ndimage import binary_dilation
 from scipy.signal import butter, sosfiltfilt
 
 from ecgtune.beats import Preprocessing, detected_beats
+from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES, class_indices
 from ecgtune.model import preferred_leads
 from ecgtune.record import Annotations, Record
@@ -165,6 +166,24 @@ def slower(usual: float, draw: np.random.Generator) -> Episode:
     return Episode("N", usual * draw.uniform(1.15, 1.7) * _jitter(draw, n, 0.03), _sinus_lead_in(usual))
 
 
+class Drawn(NamedTuple):
+    """A kind of episode, and how many of it a recording gets: drawn from the fewest to the most."""
+
+    kind: Kind
+    fewest: int
+    most: int
+
+
+KINDS: dict[str, Drawn] = {
+    "tachycardia": Drawn(tachycardia, 2, 4),
+    "ventricular": Drawn(ventricular, 1, 2),
+    "acceleration": Drawn(acceleration, 0, 1),
+    "slower": Drawn(slower, 0, 2),
+    "fibrillation": Drawn(fibrillation, 1, 2),
+}
+"""By the name that a configuration calls them."""
+
+
 def _length(draw: np.random.Generator, fewest: int, most: int) -> int:
     return int(np.exp(draw.uniform(np.log(fewest), np.log(most))))
 
@@ -198,10 +217,10 @@ class Longer:
 def episode_recordings(
     keys: Iterable[RecordKey],
     how: Preprocessing,
-    copies: int,
+    kinds: Sequence[str],
     until: Mapping[RecordKey, float] | None = None,
 ) -> list[Recording]:
-    """Prepare episodes, with the beats around them, of copies of recordings.
+    """Prepare episodes of recordings, with the beats around them.
 
     Parameters
     ----------
@@ -209,22 +228,27 @@ def episode_recordings(
         The recordings, of the training side. One that is too fast or has too few normal beats gives nothing.
     how
         Preprocessing of the model.
-    copies
-        How often each recording is read, each time with other episodes.
+    kinds
+        Of `KINDS`; nothing is read where there are none.
     until
         As in `ecgtune.training.tables.training_table`.
+
+    Raises
+    ------
+    ModelError
+        On a kind that is not known.
     """
+    if unknown := set(kinds) - set(KINDS):
+        raise ModelError(f"[data] episodes: {', '.join(sorted(unknown))} unknown; known: {', '.join(KINDS)}")
     made: list[Recording] = []
-    for key in sorted(keys) if copies else ():
+    for key in sorted(keys) if kinds else ():
         record, annotations = open_record(key)
         record = record_until(record, (until or {}).get(key, np.inf))
         annotations = annotations.select(annotations.sample < record.n_samples)
-        for copy in range(copies):
-            # Not by its place in the list: a recording's episodes are the same whoever else trains.
-            draw = np.random.default_rng([copy, *"/".join(key).encode()])
-            longer = with_episodes(record, annotations, draw)
-            if longer is not None:
-                made += _around_episodes(longer, key, how)
+        # Not by its place in the list: a recording's episodes are the same whoever else trains.
+        longer = with_episodes(record, annotations, kinds, np.random.default_rng([*"/".join(key).encode()]))
+        if longer is not None:
+            made += _around_episodes(longer, key, how)
     return made
 
 
@@ -246,13 +270,17 @@ def _around_episodes(longer: Longer, key: RecordKey, how: Preprocessing) -> list
     ]
 
 
-def with_episodes(record: Record, annotations: Annotations, draw: np.random.Generator) -> Longer | None:
-    """Put two to four tachycardias into a recording, and up to seven of what must not be taken for them.
+def with_episodes(
+    record: Record, annotations: Annotations, kinds: Sequence[str], draw: np.random.Generator
+) -> Longer | None:
+    """Put episodes into a recording.
 
     Parameters
     ----------
     record, annotations
         The recording and its beats.
+    kinds
+        Of `KINDS`.
     draw
         Of places, kinds, lengths and rates.
 
@@ -263,15 +291,14 @@ def with_episodes(record: Record, annotations: Annotations, draw: np.random.Gene
     """
     beats = annotations.beats()
     beats = beats.select(np.argsort(beats.sample, kind="stable"))
-    kinds: list[Kind] = [tachycardia] * int(draw.integers(2, 5))
-    kinds += [acceleration] * int(draw.random() < 0.7) + [slower] * int(draw.integers(0, 3))
-    kinds += [ventricular] * int(draw.integers(1, 3)) + [fibrillation] * int(draw.integers(1, 3))
+    drawn = [KINDS[name] for name in kinds]
+    chosen = [each.kind for each in drawn for _ in range(draw.integers(each.fewest, each.most + 1))]
     joined = _Joined(record, beats)
     if len(joined.source.usable) < _FEWEST:
         return None
-    places = np.sort(draw.choice(joined.source.usable, len(kinds), replace=False))
-    for place, kind in zip(places.tolist(), draw.permutation(len(kinds)).tolist(), strict=True):
-        joined.put_in(place, kinds[kind], draw)
+    places = np.sort(draw.choice(joined.source.usable, len(chosen), replace=False))
+    for place, which in zip(places.tolist(), draw.permutation(len(chosen)).tolist(), strict=True):
+        joined.put_in(place, chosen[which], draw)
     return joined.finish() if any(joined.made_up) else None
 
 

@@ -145,9 +145,9 @@ def train(
     )
 
     weak = weak_recordings(config.data.weak, how, config.training.length)
-    copies = config.data.episodes
+    kinds = config.data.episodes
     made_up = episode_recordings(
-        train_keys, how, copies, split.signal_until if divided else split.validate_until
+        train_keys, how, kinds, split.signal_until if divided else split.validate_until
     )
     net, best = _fit(config, sides[0], [*weak, *made_up], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
@@ -156,7 +156,7 @@ def train(
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
         every = rows_of(table, index, np.concatenate([split.train, split.validate]))
-        made_up = episode_recordings(every_key, how, copies, split.validate_until)
+        made_up = episode_recordings(every_key, how, kinds, split.validate_until)
         side = prepare(table, every, how)
         net, _ = _fit(config, side, [*weak, *made_up], None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
