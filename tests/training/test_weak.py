@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ecgtune.beats import Preprocessing
+from ecgtune.beats.jumps import FEATURES
 from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.errors import DataError, ModelError
@@ -47,6 +48,16 @@ def test_a_single_lead_may_stand_for_two(few: dict[str, str], monkeypatch: pytes
     (made,) = weak.weak_recordings(["cinc2017"], HOW, 40)
     torch.testing.assert_close(made.beats[:, 1].abs(), made.beats[:, 0].abs(), rtol=0, atol=1e-5)
     assert made.beats[:, 3].abs().max() > 0.5
+
+
+def test_any_rate_may_be_the_usual_one_around_fibrillation(few: dict[str, str]) -> None:
+    how = Preprocessing(usual=1024)
+    drop, _, level = (how.rhythm_features.index(name) for name in FEATURES)
+    made = weak.weak_recordings(["cinc2017"], how, 20)
+    levels = np.array([float(one.rhythm[:, level].median()) for one in made])
+    assert np.ptp(levels) > 0.05
+    for one in made:
+        assert ((one.rhythm[:, drop] == 0) | (one.rhythm[:, drop] == -one.rhythm[:, level])).all()
 
 
 def test_only_what_is_annotated_as_fibrillation_is_used(data: Path) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgtune.beats import Preprocessing, stream_windows
+from ecgtune.beats import Preprocessing, jumps, stream_windows
+from ecgtune.beats import rhythm as rhythm_features
 from ecgtune.beats.segments import rhythm_runs
 from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
@@ -27,6 +28,9 @@ _FEWEST_BEATS = 8
 
 _COPIED = 0.6
 """Share of the recordings with one lead whose lead also stands for a second one."""
+
+_BELOW_USUAL = (-0.2, 0.7)
+"""How much shorter than usual, as a logarithm, the intervals of a recording that fibrillates may be."""
 
 Ints = NDArray[np.int64]
 Fibrillates = Callable[[Record, Ints], NDArray[np.bool_]]
@@ -120,6 +124,12 @@ def _prepared(
     if len(leads) == 1 and how.leads > 1 and draw.random() < _COPIED:
         windows[:, 1] = draw.choice([-1, 1]) * windows[:, 0]
     beats, rhythm = how.inputs(windows, at)
+    if how.usual:
+        # Of a recording that lasts a minute nobody knows the usual rate: any may lie around it.
+        first = len(rhythm_features.FEATURES)
+        own = slice(first, first + len(jumps.FEATURES))
+        below, began, ends = draw.uniform(*_BELOW_USUAL), draw.random() < 0.5, draw.random() < 0.5
+        rhythm[:, own] = jumps.in_other_surroundings(rhythm[:, own], below, began, ends)
     label = np.where(inside, NOT_S, IGNORED)
     return Recording(
         f"{database.name}/{name}", torch.from_numpy(beats), torch.from_numpy(rhythm), torch.from_numpy(label)
