@@ -42,10 +42,7 @@ VARIANTS: dict[str, Tuning] = {
     "the temporal network as it is": Tuning(frozen=TEMPORAL),
     "not held": Tuning(hold=0.0),
     "held five times as hard": Tuning(hold=0.1),
-    "half as many steps": Tuning(steps=60),
-    "half the rate": Tuning(lr=0.001),
     "half the rate, half as many steps": Tuning(lr=0.001, steps=60),
-    "no class weights": Tuning(class_weight=0.0),
 }
 """What is compared; each differs from the default in what its name says."""
 
