@@ -5,7 +5,7 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +225,19 @@ def long_beats(model: Model) -> tuple[np.ndarray, np.ndarray]:
     return beats(LONG, model)
 
 
+def handed_over(
+    model: Model, at: np.ndarray, windows: np.ndarray, cuts: Iterable[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and probabilities of beats that are handed over in pieces."""
+    predictor = Predictor(model)
+    done = []
+    for begin, end in itertools.pairwise([0, *sorted(min(cut, len(at)) for cut in cuts), len(at)]):
+        done += predictor.push(at[begin:end], windows[begin:end])
+    done += predictor.finish()
+    positions, found = zip(*done, strict=True)
+    return np.concatenate(positions), np.concatenate(found)
+
+
 @settings(deadline=None, max_examples=15)
 @given(
     n=st.sampled_from(
@@ -236,16 +249,9 @@ def test_pieces_of_any_size_give_the_same_digits(
     model: Model, long_beats: tuple[np.ndarray, np.ndarray], n: int, cuts: list[int]
 ) -> None:
     at, windows = long_beats[0][:n], long_beats[1][:n]
-    predictor = Predictor(model)
-    done = []
-    edges = [0, *sorted(min(cut, n) for cut in cuts), n]
-    for begin, end in itertools.pairwise(edges):
-        done += predictor.push(at[begin:end], windows[begin:end])
-    done += predictor.finish()
-    np.testing.assert_array_equal(np.concatenate([positions for positions, _ in done]), at)
-    np.testing.assert_array_equal(
-        np.concatenate([probability for _, probability in done]), model.predict(windows, at)
-    )
+    positions, found = handed_over(model, at, windows, cuts)
+    np.testing.assert_array_equal(positions, at)
+    np.testing.assert_array_equal(found, model.predict(windows, at))
 
 
 def test_beats_one_by_one_give_the_same_digits(
@@ -253,12 +259,8 @@ def test_beats_one_by_one_give_the_same_digits(
 ) -> None:
     n = SEGMENT + 100
     at, windows = long_beats[0][:n], long_beats[1][:n]
-    predictor = Predictor(model)
-    done = []
-    for i in range(n):
-        done += predictor.push(at[i : i + 1], windows[i : i + 1])
-    done += predictor.finish()
-    np.testing.assert_array_equal(np.concatenate([p for _, p in done]), model.predict(windows, at))
+    _, found = handed_over(model, at, windows, range(1, n))
+    np.testing.assert_array_equal(found, model.predict(windows, at))
 
 
 @settings(deadline=None, max_examples=10)
@@ -267,13 +269,8 @@ def test_positions_far_ahead_are_waited_for(
     timed: Model, long_beats: tuple[np.ndarray, np.ndarray], n: int, cuts: list[int]
 ) -> None:
     at, windows = long_beats[0][:n], long_beats[1][:n]
-    predictor = Predictor(timed)
-    done = []
-    for begin, end in itertools.pairwise([0, *sorted(min(cut, n) for cut in cuts), n]):
-        done += predictor.push(at[begin:end], windows[begin:end])
-    done += predictor.finish()
-    np.testing.assert_array_equal(np.concatenate([positions for positions, _ in done]), at)
-    found = np.concatenate([probability for _, probability in done])
+    positions, found = handed_over(timed, at, windows, cuts)
+    np.testing.assert_array_equal(positions, at)
     np.testing.assert_array_equal(found, timed.predict(windows, at))
     whole = timed.run(*timed.preprocessing.inputs(windows, at))
     assert (np.abs(found - whole).max(axis=1) < 1e-4).mean() > 0.95

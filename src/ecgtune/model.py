@@ -105,7 +105,7 @@ class Model:
 
     @property
     def reach(self) -> int:
-        """Beats on either side that the label of one beat depends on."""
+        """Beats on either side that a label depends on; of `Preprocessing.timed`, the positions alone."""
         return self.preprocessing.reach_with(int(self.card["reach"]))
 
     @cached_property

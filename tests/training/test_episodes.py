@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 
 from ecgtune.beats import Preprocessing
-from ecgtune.errors import ModelError
 from ecgtune.record import Annotations, Record
+from ecgtune.splits import make_split
 from ecgtune.training import episodes
-from ecgtune.training.episodes import (
-    CONTEXT,
+from ecgtune.training.episode_rhythms import (
     KINDS,
+    Episode,
     Kind,
     acceleration,
-    episode_recordings,
     fibrillation,
     slower,
     tachycardia,
     ventricular,
-    with_episodes,
 )
+from ecgtune.training.episode_signal import Longer, with_episodes
+from ecgtune.training.episodes import CONTEXT, episode_recordings, undivided
+from ecgtune.training.tables import index_database
 
 FS = 250.0
 PREMATURE = 150
@@ -50,7 +51,7 @@ def with_ventricular_beats() -> tuple[Record, Annotations]:
     return record, Annotations(annotations.sample, symbol)
 
 
-def made_of(kind: Kind, monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> episodes.Longer:
+def made_of(kind: Kind, monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> Longer:
     """A recording whose episodes are all of one kind."""
     for name in ALL:
         monkeypatch.setitem(KINDS, name, KINDS[name]._replace(kind=kind))
@@ -60,7 +61,7 @@ def made_of(kind: Kind, monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> episo
     return longer
 
 
-def stretches(longer: episodes.Longer) -> list[slice]:
+def stretches(longer: Longer) -> list[slice]:
     edges = np.flatnonzero(np.diff(longer.made_up, prepend=False, append=False))
     return [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -87,7 +88,7 @@ def test_every_beat_lies_on_its_qrs(kind: Kind, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_tachycardia_is_supraventricular_and_abrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_pause(usual: float, draw: np.random.Generator) -> episodes.Episode:
+    def without_pause(usual: float, draw: np.random.Generator) -> Episode:
         return tachycardia(usual, draw)._replace(pause=1.0)
 
     longer = made_of(without_pause, monkeypatch)
@@ -102,7 +103,7 @@ def test_a_tachycardia_is_supraventricular_and_abrupt(monkeypatch: pytest.Monkey
 
 
 def test_after_a_tachycardia_the_sinus_node_may_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    def paused(usual: float, draw: np.random.Generator) -> episodes.Episode:
+    def paused(usual: float, draw: np.random.Generator) -> Episode:
         return tachycardia(usual, draw)._replace(pause=2.0)
 
     longer = made_of(paused, monkeypatch)
@@ -115,8 +116,8 @@ def test_after_a_tachycardia_the_sinus_node_may_pause(monkeypatch: pytest.Monkey
 
 
 def test_a_tachycardia_has_no_p_wave_or_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_p_wave(wave: tuple[float, float] | None) -> episodes.Longer:
-        def kind(usual: float, draw: np.random.Generator) -> episodes.Episode:
+    def with_p_wave(wave: tuple[float, float] | None) -> Longer:
+        def kind(usual: float, draw: np.random.Generator) -> Episode:
             return tachycardia(usual, draw)._replace(p_wave=wave)
 
         return made_of(kind, monkeypatch)
@@ -132,8 +133,8 @@ def test_a_tachycardia_has_no_p_wave_or_another_one(monkeypatch: pytest.MonkeyPa
 
 
 def test_fibrillation_is_normal_irregular_and_without_p_waves(monkeypatch: pytest.MonkeyPatch) -> None:
-    def quiet(usual: float, draw: np.random.Generator) -> episodes.Episode:
-        return fibrillation(usual, draw)._replace(flutter=None)
+    def quiet(usual: float, draw: np.random.Generator) -> Episode:
+        return fibrillation(usual, draw)._replace(waves=None)
 
     longer = made_of(quiet, monkeypatch)
     at, signal = longer.annotations.sample, longer.record.signal[:, 0]
@@ -147,9 +148,9 @@ def test_fibrillation_is_normal_irregular_and_without_p_waves(monkeypatch: pytes
 
 
 def test_fibrillating_atria_make_waves(monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_waves(height: float) -> episodes.Longer:
-        def kind(usual: float, draw: np.random.Generator) -> episodes.Episode:
-            return fibrillation(usual, draw)._replace(flutter=(height, 6.0))
+    def with_waves(height: float) -> Longer:
+        def kind(usual: float, draw: np.random.Generator) -> Episode:
+            return fibrillation(usual, draw)._replace(waves=(height, 6.0))
 
         return made_of(kind, monkeypatch)
 
@@ -258,8 +259,6 @@ def test_nothing_is_read_where_nothing_is_asked_for(opened: Callable[[], int]) -
 def test_only_kinds_that_are_asked_for_are_made_up() -> None:
     made = episode_recordings([("db", "1")], HOW, ["acceleration", "slower"])
     assert all(1 not in one.label for one in made)
-    with pytest.raises(ModelError, match="episodes: flutter unknown; known: tachycardia"):
-        episode_recordings([("db", "1")], HOW, ["flutter"])
 
 
 @pytest.mark.usefixtures("opened")
@@ -279,3 +278,22 @@ def test_an_episode_of_a_real_recording_reads_as_one(mitdb: Path) -> None:
     assert supra.sum() > 20
     assert np.median(rhythm[supra, drop]) > 0.2
     assert np.median(rhythm[~supra, drop]) < 0.05
+
+
+def test_records_that_are_divided_between_sides_give_no_episodes(mitdb: Path) -> None:
+    """Else beats that are to be tested would train, in the episodes or beside them."""
+    index = index_database("mitdb")
+    split = make_split(index, "beat-split", seed=0)
+    assert undivided(split, split.train, {}) == []
+    by_patient = make_split(index, "inter-patient", seed=0)
+    assert undivided(by_patient, by_patient.train, {}) == list(by_patient.records("train"))
+    both = np.concatenate([by_patient.train, by_patient.validate])
+    assert len(undivided(by_patient, both, {})) == 21
+
+
+def test_of_records_that_are_divided_in_time_the_first_part_gives_episodes(mitdb: Path) -> None:
+    index = index_database("mitdb")
+    split = make_split(index, "chronological", seed=0, window=(3.0, 3.0))
+    assert undivided(split, split.train, split.signal_until) == list(split.records("train"))
+    # 201 and 202 are one patient, whose first record is training's as a whole.
+    assert undivided(split, split.train, split.validate_until) == [("mitdb", "201")]

@@ -39,25 +39,6 @@ _FURTHEST = 0.8
 _BINS = np.log(np.geomspace(0.2, 3.0, 137))
 
 
-def in_other_surroundings(
-    features: NDArray[np.float32], below: float, began: bool, ends: bool
-) -> NDArray[np.float32]:
-    """Features of an excerpt as they would be in a recording whose usual interval is another one.
-
-    Parameters
-    ----------
-    features
-        Of the excerpt alone, [n, len(FEATURES)].
-    below
-        By how much the excerpt's intervals are shorter than the recording's usual one, as a logarithm.
-    began, ends
-        Whether a jump leads there, and back.
-    """
-    level = np.clip(features[:, 2] - below, -_FURTHEST, _FURTHEST)
-    drop = np.maximum(-level, 0)
-    return np.stack([drop * began, drop * ends, level], axis=1).astype(np.float32)
-
-
 class Jumps(NamedTuple):
     """Jumps of the rate.
 
@@ -105,6 +86,25 @@ def jump_features(rr: Floats, near: Floats, within: int) -> NDArray[np.float32]:
         np.clip(above, -_FURTHEST, _FURTHEST),
     )
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def in_other_surroundings(
+    features: NDArray[np.float32], below: float, began: bool, ends: bool
+) -> NDArray[np.float32]:
+    """Features of an excerpt as they would be in a recording whose usual interval is another one.
+
+    Parameters
+    ----------
+    features
+        Of the excerpt alone, [n, len(FEATURES)].
+    below
+        By how much the excerpt's intervals are shorter than the recording's usual one, as a logarithm.
+    began, ends
+        Whether a jump leads there, and back.
+    """
+    level = np.clip(features[:, 2] - below, -_FURTHEST, _FURTHEST)
+    drop = np.maximum(-level, 0)
+    return np.stack([drop * began, drop * ends, level], axis=1).astype(np.float32)
 
 
 def find_jumps(rr: Floats) -> Jumps:

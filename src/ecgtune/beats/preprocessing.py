@@ -116,7 +116,7 @@ class Preprocessing:
 
     @property
     def reach(self) -> int:
-        """Beats on either side that the inputs of one beat depend on."""
+        """Beats on either side that the inputs of one beat depend on; of the `timed`, positions alone."""
         timing = self.near + self.far + 2
         alone = max(self.neighbours + 5 * self.neighbours // 4, timing)
         if not self.alike:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
+from ecgtune.training.episode_rhythms import KINDS
 from ecgtune.training.networks import NETWORKS
 from ecgtune.training.sequences import Augmentation
 
@@ -27,7 +28,7 @@ class DataOptions:
         Databases whose recordings have a rhythm for a label; see `ecgtune.training.weak`. They only train.
     episodes
         Kinds of episodes that are made up of training recordings, and train too; see
-        `ecgtune.training.episodes`.
+        `ecgtune.training.episodes`. Protocols that deal single beats to the sides go without.
     protocol
         That divides the databases, where no other is asked for.
     """
@@ -37,6 +38,17 @@ class DataOptions:
     weak: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
     protocol: str = "inter-patient"
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.episodes) - set(KINDS):
+            raise ModelError(
+                f"[data] episodes: {', '.join(sorted(unknown))} unknown; known: {', '.join(KINDS)}"
+            )
+
+    @property
+    def patients(self) -> str:
+        """Whose folds choose: ``strict``, DS1's, or ``open``, all but DS2's (`ecgtune.splits`)."""
+        return "strict" if self.databases == ("mitdb",) else "open"
 
 
 @dataclass(frozen=True)

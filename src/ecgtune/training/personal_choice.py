@@ -82,7 +82,6 @@ def compare(
     began = time.perf_counter()
     config = load_config(config_name)
     index = index_database(*config.data.databases, paced=config.data.paced)
-    of = "strict" if config.data.databases == ("mitdb",) else "open"
     found: dict[str, Matrices] = {name: {} for name in (BASE, *variants, ALWAYS)}
     kept = dict.fromkeys(variants, 0)
     divisions = []
@@ -90,7 +89,9 @@ def compare(
         folder = runs / f"seed-{seed}"
         if not (folder / "metrics.json").exists():
             cross_validate(config, folder, folds=folds, seed=seed, tell=tell)
-        for split in make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of):
+        for split in make_folds(
+            index, "leave-patients-out", seed=seed, k=folds, databases=config.data.patients
+        ):
             divisions.append(Division(split.protocol, seed, split.hash))
             base = load_model(folder / f"fold-{split.fold}" / "model")
             _compare_fold(split, base, seed, variants, found, kept)

@@ -26,7 +26,7 @@ from ecgtune.model import Model
 from ecgtune.splits import Split, make_folds, make_split
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config, DataOptions
-from ecgtune.training.episodes import episode_recordings
+from ecgtune.training.episodes import episode_recordings, undivided
 from ecgtune.training.estimator import (
     SCORE,
     KeepRun,
@@ -146,18 +146,18 @@ def train(
 
     weak = weak_recordings(config.data.weak, how, config.training.length)
     kinds = config.data.episodes
-    made_up = episode_recordings(
-        train_keys, how, kinds, split.signal_until if divided else split.validate_until
-    )
+    until = split.signal_until if divided else split.validate_until
+    made_up = episode_recordings(undivided(split, split.train, until), how, kinds, until)
     net, best = _fit(config, sides[0], [*weak, *made_up], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
     if config.training.refit:
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
-        every = rows_of(table, index, np.concatenate([split.train, split.validate]))
-        made_up = episode_recordings(every_key, how, kinds, split.validate_until)
-        side = prepare(table, every, how)
+        until = split.validate_until
+        side_rows = np.concatenate([split.train, split.validate])
+        made_up = episode_recordings(undivided(split, side_rows, until), how, kinds, until)
+        side = prepare(table, rows_of(table, index, side_rows), how)
         net, _ = _fit(config, side, [*weak, *made_up], None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
@@ -355,13 +355,12 @@ def cross_validate(
     _network(config)
     config = on_data(config, data)
     index = index_database(*config.data.databases, paced=config.data.paced)
-    of = "strict" if config.data.databases == ("mitdb",) else "open"
     weak = weak_recordings(config.data.weak, config.preprocessing, config.training.length)
     table: Beats | None = None
     episodes: dict[RecordKey, list[Recording]] = {}
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     said = []
-    splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=of)
+    splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=config.data.patients)
     for split in splits:
         folder = make_folder(out / f"fold-{split.fold}")
         _claim(folder, config, split, seed)

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing, jumps, stream_windows
-from ecgtune.beats import rhythm as rhythm_features
 from ecgtune.beats.segments import rhythm_runs
 from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
@@ -126,7 +125,7 @@ def _prepared(
     beats, rhythm = how.inputs(windows, at)
     if how.usual:
         # Of a recording that lasts a minute nobody knows the usual rate: any may lie around it.
-        first = len(rhythm_features.FEATURES)
+        first = how.rhythm_features.index(jumps.FEATURES[0])
         own = slice(first, first + len(jumps.FEATURES))
         below, began, ends = draw.uniform(*_BELOW_USUAL), draw.random() < 0.5, draw.random() < 0.5
         rhythm[:, own] = jumps.in_other_surroundings(rhythm[:, own], below, began, ends)

@@ -1,0 +1,143 @@
+"""Rhythms that episodes are made up in (`ecgtune.training.episodes`).
+
+Two of them teach what few training patients show, runs of supraventricular and of ventricular beats; the
+others what must not be taken for such a run: fibrillation, sinus rhythm that speeds up little by little, and
+stretches slower than usual, after which the rate jumps back.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+RETURN_S = 0.28
+"""Before the first beat after an episode: from there on, before its P wave, the recording goes on."""
+
+_WITHOUT_P_S = 0.09
+"""Before the fiducial: there is the QRS, but no P wave."""
+
+_NARROW_S, _WIDE_S = 0.07, 0.13
+"""After the fiducial ends a normal beat's QRS, and on either side a ventricular one."""
+
+
+class Episode(NamedTuple):
+    """A made-up rhythm.
+
+    Parameters
+    ----------
+    symbol
+        WFDB symbol of its beats.
+    intervals
+        Seconds before each of its beats, [n].
+    lead_in
+        Seconds before the fiducial from which on a beat is taken over: with its P wave or without.
+    free
+        Seconds before the next fiducial from which on nothing is taken over: that beat's P wave, where it is
+        not to be seen, or its lead-in.
+    qrs
+        Seconds after the fiducial that keep their shape at any rate.
+    pause
+        After its last beat, beside the interval that this beat had in the recording.
+    p_wave
+        Where P waves are put in: their height beside the patient's, and seconds from their end to the
+        fiducial.
+    ventricular
+        Whether it is made of ventricular beats.
+    waves
+        Of fibrillating atria: height in mV, and how many a second.
+    """
+
+    symbol: str
+    intervals: Floats
+    lead_in: float
+    free: float = RETURN_S
+    qrs: float = _NARROW_S
+    pause: float = 1.0
+    p_wave: tuple[float, float] | None = None
+    ventricular: bool = False
+    waves: tuple[float, float] | None = None
+
+
+Kind = Callable[[float, np.random.Generator], Episode]
+"""Draws an episode, given the usual interval in seconds."""
+
+
+def tachycardia(usual: float, draw: np.random.Generator) -> Episode:
+    """Supraventricular: from one beat to the next a faster rate, for 3 to 300 beats, with other P waves."""
+    n = _length(draw, 3, 300)
+    interval = np.clip(usual * draw.uniform(0.45, 0.8), 0.3, 0.85)
+    settling = 1 + 0.12 * draw.random() * np.exp(-np.arange(n) / 3)
+    intervals = interval * settling * _jitter(draw, n, 0.025)
+    wave = None
+    if draw.random() < 0.6:
+        wave = (float(draw.choice([-1, 1]) * draw.uniform(0.2, 1)), float(draw.uniform(0.08, 0.2)))
+    # The faster rate suppresses the sinus node, which may need a while to recover.
+    pause = float(draw.uniform(1, 2.5)) if draw.random() < 0.5 else 1.0
+    return Episode("S", intervals, _WITHOUT_P_S, pause=pause, p_wave=wave)
+
+
+def fibrillation(usual: float, draw: np.random.Generator) -> Episode:
+    """Atrial: 20 to 300 beats that come when they like, most of them sooner than usual, without P waves."""
+    n = _length(draw, 20, 300)
+    interval = np.clip(usual * draw.uniform(0.55, 1.1), 0.4, 1)
+    irregular = np.exp(draw.uniform(0.1, 0.28) * draw.standard_normal(n))
+    waves = (float(draw.uniform(0, 0.12)), float(draw.uniform(4, 8)))
+    return Episode("N", np.maximum(interval * irregular, 0.3), _WITHOUT_P_S, waves=waves)
+
+
+def ventricular(usual: float, draw: np.random.Generator) -> Episode:
+    """A run of ventricular beats, from 3 to 60 of them, of a faster rate."""
+    n = _length(draw, 3, 60)
+    interval = np.clip(usual * draw.uniform(0.4, 0.85), 0.3, 0.85)
+    return Episode("V", interval * _jitter(draw, n, 0.04), _WIDE_S, qrs=_WIDE_S, ventricular=True)
+
+
+def acceleration(usual: float, draw: np.random.Generator) -> Episode:
+    """Sinus rhythm that becomes faster over many beats and slower again."""
+    n = int(draw.integers(100, 300))
+    fastest = max(0.33, usual * draw.uniform(0.45, 0.85)) / usual
+    turn = int(n * draw.uniform(0.2, 0.45))
+    ramp = np.interp(np.arange(n), [0, turn, n - turn, n], [1, fastest, fastest, 1])
+    return _sinus(usual, usual * ramp * _jitter(draw, n, 0.02))
+
+
+def slower(usual: float, draw: np.random.Generator) -> Episode:
+    """Normal beats of a slower rate from one beat to the next, 5 to 120 of them."""
+    n = _length(draw, 5, 120)
+    return _sinus(usual, usual * draw.uniform(1.15, 1.7) * _jitter(draw, n, 0.03))
+
+
+class Drawn(NamedTuple):
+    """A kind of episode, and how many of it a recording gets: drawn from the fewest to the most."""
+
+    kind: Kind
+    fewest: int
+    most: int
+
+
+KINDS: dict[str, Drawn] = {
+    "tachycardia": Drawn(tachycardia, 2, 4),
+    "ventricular": Drawn(ventricular, 1, 2),
+    "acceleration": Drawn(acceleration, 0, 1),
+    "slower": Drawn(slower, 0, 2),
+    "fibrillation": Drawn(fibrillation, 1, 2),
+}
+"""By the name that a configuration calls them."""
+
+
+def _length(draw: np.random.Generator, fewest: int, most: int) -> int:
+    return int(np.exp(draw.uniform(np.log(fewest), np.log(most))))
+
+
+def _jitter(draw: np.random.Generator, n: int, most: float) -> Floats:
+    jitter: Floats = 1 + draw.uniform(0.004, most) * draw.standard_normal(n)
+    return jitter
+
+
+def _sinus(usual: float, intervals: Floats) -> Episode:
+    """Normal beats with their P waves."""
+    lead_in = 0.24 if usual > 0.5 else 0.2
+    return Episode("N", intervals, lead_in, free=lead_in)
