@@ -8,7 +8,6 @@ import torch
 from small_training import SIDES, small_config
 
 from ecgtune.errors import ModelError
-from ecgtune.evaluation.results import load_result
 from ecgtune.model import load_model
 from ecgtune.training import estimator, run
 from ecgtune.training.estimator import KeepRun, SequenceLoss
@@ -201,29 +200,3 @@ def test_wrong_arguments_of_the_network_do_not_claim_the_run_folder(tmp_path):
     with pytest.raises(ModelError, match="sizee"):
         run.train(wrong, tmp_path / "run", test=False)
     assert not (tmp_path / "run").exists()
-
-
-def test_cross_validation_scores_every_record_once_by_a_network_that_never_saw_it(
-    tmp_path, monkeypatch, small_index
-):
-    records = [*SIDES["train"], *SIDES["validate"]]
-    monkeypatch.setattr(
-        run, "index_database", lambda *_, **__: small_index.select(np.isin(small_index.record, records))
-    )
-    out = tmp_path / "folds"
-    metrics = run.cross_validate(small_config(epochs=1), out, folds=2)
-    assert json.loads((out / "metrics.json").read_text())["matrix"] == metrics["matrix"]
-    assert sorted(metrics["records"]) == sorted(f"mitdb/{record}" for record in records)
-    lowest, *_, highest = sorted(metrics["temperature_of_folds"])
-    assert 0.05 <= lowest <= metrics["temperature"] <= highest <= 20
-    left_out = []
-    for fold in range(2):
-        card = load_model(out / f"fold-{fold}" / "model").card
-        left_out += sorted(set(metrics["records"]) - set(card["training"]["records"]))
-    assert sorted(left_out) == sorted(metrics["records"])
-    result = load_result(out / "result.json")
-    assert result.name == "small-leave-patients-out"
-    assert len(result.divisions) == 2
-    stored = sum(np.array(matrix) for matrix in result.matrices["out of fold"].values())
-    assert stored.tolist() == metrics["matrix"]
-    assert not result.scorings

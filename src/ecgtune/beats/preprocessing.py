@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtune.beats import jumps, look_alikes, rhythm
+from ecgtune.beats import atria, jumps, look_alikes, rhythm
 from ecgtune.beats.look_alikes import LookAlikes
 from ecgtune.beats.windows import scale_windows, typical_beats
 from ecgtune.errors import ModelError
@@ -29,7 +29,7 @@ class Parts(NamedTuple):
     scaled, typical
         Windows in units of the typical QRS height, and typical beats, float32 [n, leads, width].
     timing
-        RR features, float32 [n, features].
+        RR features and those of `ecgtune.beats.atria`, float32 [n, features].
     alike
         Look-alikes; None where the model reads none.
     """
@@ -73,6 +73,9 @@ class Preprocessing:
     usual
         RR intervals on either side that give the usual one, which the features of `ecgtune.beats.jumps`
         compare with; a model with 0 reads none of them.
+    atria
+        Beats on either side of which the features of `ecgtune.beats.atria` tell the P waves, and of ``far``
+        intervals how irregular they are; a model with 0 reads none of them.
     """
 
     rate: int = WORKING_RATE
@@ -86,6 +89,7 @@ class Preprocessing:
     leads: int = 2
     alike: int = 0
     usual: int = 0
+    atria: int = 0
 
     def __post_init__(self) -> None:
         if self.rate != WORKING_RATE:
@@ -101,7 +105,7 @@ class Preprocessing:
             raise ModelError(f"band of {self.band[0]:g} to {self.band[1]:g} Hz asked for at {self.rate} Hz")
         if min(self.neighbours, self.near, self.far, self.leads) < 1:
             raise ModelError("neighbours, near, far and leads must be 1 or more")
-        for name in ("alike", "usual"):
+        for name in ("alike", "usual", "atria"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} {getattr(self, name)} asked for; give 0 or more")
         if self.neighbours not in NEIGHBOURS:
@@ -118,7 +122,7 @@ class Preprocessing:
     def reach(self) -> int:
         """Beats on either side that the inputs of one beat depend on; of the `timed`, positions alone."""
         timing = self.near + self.far + 2
-        alone = max(self.neighbours + 5 * self.neighbours // 4, timing)
+        alone = max(self.neighbours + 5 * self.neighbours // 4 + self.atria, timing)
         if not self.alike:
             return alone
         return max(alone, self.alike + self.stride + max(self.neighbours, timing))
@@ -147,9 +151,10 @@ class Preprocessing:
 
     @property
     def rhythm_features(self) -> tuple[str, ...]:
-        """Names of the RR features, then of those of look-alikes."""
+        """Names of the RR features, then of those of the atria and of look-alikes."""
         of_jumps = jumps.FEATURES if self.usual else ()
-        return rhythm.FEATURES + of_jumps + (look_alikes.FEATURES if self.alike else ())
+        of_atria = atria.FEATURES if self.atria else ()
+        return rhythm.FEATURES + of_jumps + of_atria + (look_alikes.FEATURES if self.alike else ())
 
     def inputs(self, windows: Floats, at: NDArray[np.integer], first: int = 0) -> tuple[Floats, Floats]:
         """Prepare successive beats of one recording.
@@ -176,11 +181,17 @@ class Preprocessing:
     def parts(self, windows: Floats, at: NDArray[np.integer], first: int = 0) -> "Parts":
         """Prepare successive beats as `inputs` does, and return what their inputs are made of."""
         scaled = scale_windows(windows, self.before, self.neighbours, self.lost_lead_mv)
-        timing = rhythm.rr_features(at, self.near, self.far, self.usual)[first : first + len(windows)]
+        typical = typical_beats(scaled, self.neighbours)
+        own = slice(first, first + len(windows))
+        timing = rhythm.rr_features(at, self.near, self.far, self.usual)[own]
         alike = None
         if self.alike:
             alike = look_alikes.look_alikes(scaled, timing, self.before, self.alike, self.stride)
-        return Parts(scaled, typical_beats(scaled, self.neighbours), timing, alike)
+        if self.atria:
+            irregular = atria.irregularity(rhythm.log_intervals(at), self.far)[own]
+            waves = atria.p_waves(scaled, typical, self.before, self.atria)
+            timing = np.concatenate([timing, irregular, waves], axis=1)
+        return Parts(scaled, typical, timing, alike)
 
     def to_card(self) -> dict[str, Any]:
         """Return the parameters as plain types."""

@@ -48,7 +48,7 @@ def rr_features(
     n = len(at)
     if n < 2:
         return np.zeros((n, len(FEATURES) + (len(OF_JUMPS) if usual_beats else 0)), dtype=np.float32)
-    rr = np.log(np.clip(np.diff(np.asarray(at, dtype=np.float64)) / WORKING_RATE, SHORTEST_S, LONGEST_S))
+    rr = log_intervals(at)
     near = median_filter(rr, size=2 * near_beats + 1, mode="nearest")
     far = median_filter(rr, size=2 * far_beats + 1, mode="nearest")
     spread = median_filter(np.abs(rr - near), size=2 * near_beats + 1, mode="nearest")
@@ -63,3 +63,9 @@ def rr_features(
     if not usual_beats:
         return timing
     return np.concatenate([timing, jump_features(rr, near, usual_beats)], axis=1)
+
+
+def log_intervals(at: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Logarithms of the limited intervals between positions at the working rate, in s, [n - 1] of [n]."""
+    seconds = np.diff(np.asarray(at, dtype=np.float64)) / WORKING_RATE
+    return np.log(np.clip(seconds, SHORTEST_S, LONGEST_S))

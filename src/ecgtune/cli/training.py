@@ -110,7 +110,7 @@ def train(
         raise typer.BadParameter(f"--method is for {' and '.join(TRAINABLE)}")
     try:
         from ecgtune.training.config import load_config, quick_config
-        from ecgtune.training.run import cross_validate
+        from ecgtune.training.cross_validation import cross_validate
         from ecgtune.training.run import train as run
         from ecgtune.training.summary import format_figures, format_metrics
     except ModuleNotFoundError as error:

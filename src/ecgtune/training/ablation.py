@@ -21,9 +21,9 @@ from ecgtune.evaluation.results import FOLDER, Figure, Result, Table, load_resul
 from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
 from ecgtune.training.config import Config, load_config, make_config
+from ecgtune.training.cross_validation import cross_validate
 from ecgtune.training.measured import FILE
 from ecgtune.training.out_of_fold import database_figures
-from ecgtune.training.run import cross_validate
 
 Overrides = Mapping[str, Mapping[str, Any]]
 

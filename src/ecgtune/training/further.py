@@ -122,7 +122,7 @@ def with_further(result: Result, matrices: Matrices, further: Further) -> Result
         "detected less annotated": _less(aami, late),
         "detected, bxb's classes": _by_class(bxb) | _qrs(bxb),
     }
-    false_s = {where: _rate(counted) for where, counted in further.false_s.items() if counted}
+    false_s = {where: rate_figures(counted) for where, counted in further.false_s.items() if counted}
     figures = {
         **result.figures,
         **rows,
@@ -239,7 +239,7 @@ def _qrs(matrices: Matrices) -> dict[str, Figure]:
     return {"QRS Se": Figure.of(bootstrap(named, found)), "QRS +P": Figure.of(bootstrap(named, right))}
 
 
-def _rate(counted: Mapping[RecordKey, NDArray[np.float64]]) -> dict[str, Figure]:
+def rate_figures(counted: Mapping[RecordKey, NDArray[np.float64]]) -> dict[str, Figure]:
     """Beats an hour of all records together, with an interval over records."""
 
     def an_hour(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

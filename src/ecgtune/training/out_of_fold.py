@@ -11,11 +11,13 @@ from ecgtune.evaluation.provenance import code_version, data_used, machine_class
 from ecgtune.evaluation.results import Division, Figure, Result, Table, plain_matrices
 from ecgtune.labels import CLASSES
 from ecgtune.splits import PROTOCOLS, Split
-from ecgtune.training.further import ECTOPIC, ectopic_figures
+from ecgtune.training.further import ECTOPIC, ectopic_figures, rate_figures
 from ecgtune.training.measured import INTERVALS
 from ecgtune.training.tables import RecordKey
 
 Matrices = Mapping[RecordKey, NDArray[np.int64]]
+
+_FALSE_S = "false S: fibrillation of "
 
 _S, _V = CLASSES.index("S"), CLASSES.index("V")
 
@@ -25,6 +27,7 @@ def out_of_fold_result(
     label: str,
     matrices: Matrices,
     splits: Sequence[Split],
+    of_fibrillation: Mapping[RecordKey, NDArray[np.float64]],
     *,
     command: str,
     wall_s: float,
@@ -41,6 +44,8 @@ def out_of_fold_result(
         Confusion matrix [true, predicted] of each record, by the network that had left its patient out.
     splits
         The folds.
+    of_fibrillation
+        Beats falsely called S and hours, float64 [2], of recordings of fibrillation that were left out.
     command
         What measures it again.
     wall_s
@@ -51,8 +56,19 @@ def out_of_fold_result(
         Decisions and remarks.
     """
     figures, rows = database_figures(matrices)
+    tables = database_tables(figures, rows)
+    if of_fibrillation:
+        false_s = _false_s(of_fibrillation)
+        figures |= false_s
+        tables["false-s"] = Table(
+            "Beats of atrial fibrillation falsely called S, recordings left out",
+            "recordings of",
+            {row: row.removeprefix(_FALSE_S) for row in false_s},
+            ("an hour", "beats", "hours", "records"),
+        )
     first = splits[0]
     used = {key for split in splits for side, _ in split.sides() for key in split.records(side)}
+    used |= set(of_fibrillation)
     return Result(
         name=f"{name}-{first.protocol}",
         title=f"{label} under {first.protocol}: {PROTOCOLS[first.protocol]}",
@@ -64,7 +80,7 @@ def out_of_fold_result(
         machine=machine_class(),
         wall_s=wall_s,
         intervals=INTERVALS,
-        tables=database_tables(figures, rows),
+        tables=tables,
         divisions=tuple(Division(split.protocol, split.seed, split.hash) for split in splits),
         data=data_used(used),
         seeds=(first.seed,),
@@ -105,6 +121,16 @@ def database_tables(figures: Mapping[str, Mapping[str, Figure]], rows: Sequence[
     return {
         "databases": Table("", "records of", {row: row for row in rows}, ECTOPIC),
         "records": Table("By record", "record", records, columns),
+    }
+
+
+def _false_s(counted: Mapping[RecordKey, NDArray[np.float64]]) -> dict[str, dict[str, Figure]]:
+    databases = sorted({database for database, _ in counted})
+    return {
+        f"{_FALSE_S}{database}": rate_figures(
+            {key: own for key, own in counted.items() if key[0] == database}
+        )
+        for database in databases
     }
 
 

@@ -23,11 +23,11 @@ from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.splits import Split, make_folds
 from ecgtune.training.config import load_config
+from ecgtune.training.cross_validation import cross_validate
 from ecgtune.training.export import load_network
 from ecgtune.training.personal_part import DATABASE, LabelledPart, labelled_part
 from ecgtune.training.personal_tuning import Tuning, confusion_of, predicted_classes, tune
 from ecgtune.training.personalize import learn
-from ecgtune.training.run import cross_validate
 from ecgtune.training.sequences import Recording, prepare
 from ecgtune.training.tables import RecordKey, index_database, open_record, rows_of
 

@@ -2,48 +2,32 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch import NeuralNet
-from skorch.helper import predefined_split
-from torch import nn
 
 from ecgtune.beats import Beats
-from ecgtune.errors import ModelError
-from ecgtune.evaluation.calibration import fit_temperature
 from ecgtune.evaluation.metrics import figures
 from ecgtune.evaluation.results import Scoring, save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
-from ecgtune.splits import Split, make_folds, make_split
+from ecgtune.splits import Split, make_split
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config, DataOptions
 from ecgtune.training.episodes import episode_recordings, undivided
-from ecgtune.training.estimator import (
-    SCORE,
-    KeepRun,
-    Schedule,
-    SequenceLoss,
-    best_epoch,
-    macro_f1_scoring,
-    resume,
-    train_until,
-)
+from ecgtune.training.estimator import SCORE, best_epoch
 from ecgtune.training.export import save_model
+from ecgtune.training.fibrillating import fibrillating_recordings
+from ecgtune.training.fit import Progress, claim, fit, fresh_network
 from ecgtune.training.further import Further, measure_further, with_further
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
-from ecgtune.training.networks import build_network
-from ecgtune.training.out_of_fold import out_of_fold_result
 from ecgtune.training.personal_protocol import Adapted, adapt, adapted_result
-from ecgtune.training.sequences import Excerpts, Recording, class_weights, prepare
+from ecgtune.training.sequences import prepare
 from ecgtune.training.tables import (
     RecordKey,
     index_database,
@@ -52,10 +36,8 @@ from ecgtune.training.tables import (
     split_options,
     training_table,
 )
-from ecgtune.training.temperature import logits_of, temperature_on
+from ecgtune.training.temperature import temperature_on
 from ecgtune.training.weak import weak_recordings
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -124,14 +106,14 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     # Wrong arguments of the network are told before the run folder is claimed.
-    _network(config)
+    fresh_network(config)
     make_folder(out)
     config = on_data(config, data)
     protocol = protocol or config.data.protocol
     index = index_database(*config.data.databases, paced=config.data.paced)
     how = config.preprocessing
     split = make_split(index, protocol, seed=seed, **split_options(protocol, how))
-    _claim(out, config, split, seed)
+    claim(out, config, split, seed)
     write_whole(out / "split.json", json.dumps(split.describe(), indent=1) + "\n")
 
     train_keys, every_key = split.records("train"), {*split.records("train"), *split.records("validate")}
@@ -144,11 +126,11 @@ def train(
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
-    weak = weak_recordings(config.data.weak, how, config.training.length)
+    weak = weak_recordings(fibrillating_recordings(config.data.weak, how), how, config.training.length)
     kinds = config.data.episodes
     until = split.signal_until if divided else split.validate_until
     made_up = episode_recordings(undivided(split, split.train, until), how, kinds, until)
-    net, best = _fit(config, sides[0], [*weak, *made_up], sides[1], out / "choose", seed, tell)
+    net, best = fit(config, sides[0], [*weak, *made_up], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
     if config.training.refit:
@@ -158,7 +140,7 @@ def train(
         side_rows = np.concatenate([split.train, split.validate])
         made_up = episode_recordings(undivided(split, side_rows, until), how, kinds, until)
         side = prepare(table, rows_of(table, index, side_rows), how)
-        net, _ = _fit(config, side, [*weak, *made_up], None, out / "refit", seed, tell, epochs=epochs)
+        net, _ = fit(config, side, [*weak, *made_up], None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
@@ -244,78 +226,6 @@ def describe(matrices: dict[RecordKey, NDArray[np.int64]]) -> dict[str, Any]:
     }
 
 
-def _claim(out: Path, config: Config, split: Split, seed: int) -> None:
-    """Make the folder this training's, or refuse where it is another's."""
-    mine = json.dumps({"config": config.to_dict(), "split": split.hash, "seed": seed}, indent=1) + "\n"
-    path = out / "config.json"
-    if path.exists() and path.read_text() != mine:
-        raise ModelError(
-            f"{out}: holds a training with another configuration, split or seed; choose another --out"
-        )
-    write_whole(path, mine)
-
-
-def _network(config: Config) -> nn.Module:
-    """Build the network with fresh weights."""
-    arguments = config.architecture
-    return build_network(arguments.pop("network"), **arguments)
-
-
-def _fit(
-    config: Config,
-    train_side: list[Recording],
-    beside: list[Recording],
-    validate_side: list[Recording] | None,
-    folder: Path,
-    seed: int,
-    tell: Progress,
-    *,
-    epochs: int | None = None,
-) -> tuple[NeuralNet, int]:
-    """Fit from scratch or from where it stopped; return the network and the epochs that were best.
-
-    What trains ``beside`` has no say in how the classes are weighted.
-    """
-    options = config.training
-    planned = options.epochs if epochs is None else epochs
-    make_folder(folder)
-    train_set = Excerpts([*train_side, *beside], options.length, jitter=True)
-    validate_set = None
-    if validate_side is not None:
-        validate_set = Excerpts(validate_side, options.length, jitter=False)
-    torch.manual_seed(seed)
-    network = _network(config)
-    callbacks: list[Any] = [("schedule", Schedule(seed, planned, options.lr))]
-    if validate_set is not None:
-        callbacks.append((SCORE, macro_f1_scoring()))
-    keep = KeepRun(folder, options.patience, tell)
-    callbacks.append(("keep", keep))
-    net = NeuralNet(
-        network,
-        SequenceLoss,
-        criterion__weight=class_weights([one.label for one in train_side], options.class_weight),
-        criterion__label_smoothing=options.label_smoothing,
-        criterion__not_s=options.weak_weight,
-        optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=options.weight_decay,
-        lr=options.lr,
-        batch_size=options.batch,
-        iterator_train__shuffle=True,
-        iterator_train__collate_fn=partial(config.augmentation, leads=config.preprocessing.leads),
-        train_split=None if validate_set is None else predefined_split(validate_set),
-        callbacks=callbacks,
-        callbacks__print_log=None,
-        verbose=0,
-    ).initialize()
-    resume(net, folder)
-    if net.history:
-        tell(f"going on after epoch {len(net.history)}")
-    train_until(net, train_set, keep, planned)
-    best = keep.best(net)
-    net.load_params(f_params=folder / "best.pt")
-    return net, best
-
-
 def _best(history: list[dict[str, Any]]) -> dict[str, Any]:
     scores = [row[SCORE] for row in history]
     best = best_epoch(scores)
@@ -325,75 +235,3 @@ def _best(history: list[dict[str, Any]]) -> dict[str, Any]:
 def on_data(config: Config, data: str | None) -> Config:
     """Put a database in place of the configuration's, where one is given."""
     return config if data is None else replace(config, data=DataOptions((data,)))
-
-
-def cross_validate(
-    config: Config,
-    out: Path,
-    *,
-    data: str | None = None,
-    folds: int = 5,
-    seed: int = 0,
-    threads: int | None = None,
-    tell: Progress = lambda _: None,
-) -> dict[str, Any]:
-    """Leave patients out in turn: what choices are made by. DS2's signals are not read.
-
-    The patients are DS1's, or where the configuration has several databases, all but DS2's. Every network is
-    fitted for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
-
-    Returns
-    -------
-    dict
-        What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record; the temperature
-        that suits the out-of-fold beats, and that of each fold's. ``result.json``, for the result store, has
-        the figures of each database and record.
-    """
-    began = time.perf_counter()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    _network(config)
-    config = on_data(config, data)
-    index = index_database(*config.data.databases, paced=config.data.paced)
-    weak = weak_recordings(config.data.weak, config.preprocessing, config.training.length)
-    table: Beats | None = None
-    episodes: dict[RecordKey, list[Recording]] = {}
-    matrices: dict[RecordKey, NDArray[np.int64]] = {}
-    said = []
-    splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=config.data.patients)
-    for split in splits:
-        folder = make_folder(out / f"fold-{split.fold}")
-        _claim(folder, config, split, seed)
-        if table is None:
-            keys = {key for side in ("train", "validate") for key in split.records(side)}
-            table = training_table(sorted(keys), config.preprocessing)
-            episodes = {
-                key: episode_recordings([key], config.preprocessing, config.data.episodes) for key in keys
-            }
-        side = prepare(table, rows_of(table, index, split.train), config.preprocessing)
-        made_up = [one for key in split.records("train") for one in episodes[key]]
-        beside = [*weak, *made_up]
-        net, _ = _fit(config, side, beside, None, folder / "fit", seed, tell, epochs=config.training.epochs)
-        model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
-        left_out = table.select(np.isin(table.patient, split.patients("validate")))
-        matrices |= score(model, left_out, index, split.validate)
-        prepared = prepare(table, rows_of(table, index, split.validate), config.preprocessing)
-        said.append(logits_of(net.module_, prepared))
-    logits, labels = (np.concatenate(parts) for parts in zip(*said, strict=True))
-    metrics = describe(matrices) | {
-        "temperature": round(fit_temperature(logits, labels), 3),
-        "temperature_of_folds": [round(fit_temperature(*each), 3) for each in said],
-    }
-    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    result = out_of_fold_result(
-        config.name,
-        f"{config.name} {config.version}",
-        matrices,
-        splits,
-        command=f"ecgtune train {config.name} --folds {folds} --seed {seed} --out RUN",
-        wall_s=round(time.perf_counter() - began, 1),
-        parameters=sum(weight.numel() for weight in net.module_.parameters()),
-        notes=[f"{folds} networks, each for {config.training.epochs} epochs; no epoch was chosen by a fold"],
-    )
-    save_result(result, out / FILE)
-    return metrics

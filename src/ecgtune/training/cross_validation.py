@@ -1,0 +1,108 @@
+"""``ecgtune train --folds``: patients left out in turn, which is what choices are made by."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgtune.beats import Beats
+from ecgtune.evaluation.calibration import fit_temperature
+from ecgtune.evaluation.results import save_result
+from ecgtune.files import make_folder, write_whole
+from ecgtune.splits import make_folds
+from ecgtune.training.card import model_card
+from ecgtune.training.config import Config
+from ecgtune.training.episodes import episode_recordings
+from ecgtune.training.export import save_model
+from ecgtune.training.fibrillating import databases_at_hand, false_s, fibrillating_recordings, left_out
+from ecgtune.training.fit import Progress, claim, fit, fresh_network
+from ecgtune.training.measured import FILE
+from ecgtune.training.out_of_fold import out_of_fold_result
+from ecgtune.training.run import describe, on_data, score
+from ecgtune.training.sequences import Recording, prepare
+from ecgtune.training.tables import RecordKey, index_database, rows_of, training_table
+from ecgtune.training.temperature import logits_of
+from ecgtune.training.weak import weak_recordings
+
+
+def cross_validate(
+    config: Config,
+    out: Path,
+    *,
+    data: str | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    threads: int | None = None,
+    tell: Progress = lambda _: None,
+) -> dict[str, Any]:
+    """Leave patients out in turn: what choices are made by. DS2's signals are not read.
+
+    The patients are DS1's, or where the configuration has several databases, all but DS2's. So are those of
+    the recordings of fibrillation at hand, whether they train or not: what is falsely called S in them hardly
+    shows elsewhere. Every network is fitted for the configured number of epochs; no epoch is chosen. Resumes
+    as `train` does.
+
+    Returns
+    -------
+    dict
+        What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record; the temperature
+        that suits the out-of-fold beats, and that of each fold's. ``result.json``, for the result store, has
+        the figures of each database and record.
+    """
+    began = time.perf_counter()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    fresh_network(config)
+    config = on_data(config, data)
+    index = index_database(*config.data.databases, paced=config.data.paced)
+    how = config.preprocessing
+    fibrillating = fibrillating_recordings(dict.fromkeys([*config.data.weak, *databases_at_hand()]), how)
+    table: Beats | None = None
+    episodes: dict[RecordKey, list[Recording]] = {}
+    matrices: dict[RecordKey, NDArray[np.int64]] = {}
+    of_fibrillation: dict[RecordKey, NDArray[np.float64]] = {}
+    said = []
+    splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=config.data.patients)
+    for split, away in zip(splits, left_out(fibrillating, folds, seed), strict=True):
+        folder = make_folder(out / f"fold-{split.fold}")
+        claim(folder, config, split, seed)
+        if table is None:
+            keys = {key for side in ("train", "validate") for key in split.records(side)}
+            table = training_table(sorted(keys), how)
+            episodes = {key: episode_recordings([key], how, config.data.episodes) for key in keys}
+        side = prepare(table, rows_of(table, index, split.train), how)
+        teach = [one for one in fibrillating if one.key[0] in config.data.weak and one.key not in away]
+        weak = weak_recordings(teach, how, config.training.length)
+        made_up = [one for key in split.records("train") for one in episodes[key]]
+        net, _ = fit(
+            config, side, [*weak, *made_up], None, folder / "fit", seed, tell, epochs=config.training.epochs
+        )
+        model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
+        others = table.select(np.isin(table.patient, split.patients("validate")))
+        matrices |= score(model, others, index, split.validate)
+        of_fibrillation |= false_s(model, (one for one in fibrillating if one.key in away))
+        prepared = prepare(table, rows_of(table, index, split.validate), how)
+        said.append(logits_of(net.module_, prepared))
+    logits, labels = (np.concatenate(parts) for parts in zip(*said, strict=True))
+    metrics = describe(matrices) | {
+        "temperature": round(fit_temperature(logits, labels), 3),
+        "temperature_of_folds": [round(fit_temperature(*each), 3) for each in said],
+    }
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    result = out_of_fold_result(
+        config.name,
+        f"{config.name} {config.version}",
+        matrices,
+        splits,
+        of_fibrillation,
+        command=f"ecgtune train {config.name} --folds {folds} --seed {seed} --out RUN",
+        wall_s=round(time.perf_counter() - began, 1),
+        parameters=sum(weight.numel() for weight in net.module_.parameters()),
+        notes=[f"{folds} networks, each for {config.training.epochs} epochs; no epoch was chosen by a fold"],
+    )
+    save_result(result, out / FILE)
+    return metrics

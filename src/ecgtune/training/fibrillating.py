@@ -1,0 +1,165 @@
+"""Recordings of which nobody has labelled the beats, but of which it is known where the atria fibrillate."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune.beats import Preprocessing, stream_windows
+from ecgtune.beats.rhythm import LONGEST_S
+from ecgtune.beats.segments import rhythm_runs
+from ecgtune.databases import find_database
+from ecgtune.databases.cinc2017 import recording_labels
+from ecgtune.databases.index import Database
+from ecgtune.errors import DataError, ModelError
+from ecgtune.labels import CLASSES
+from ecgtune.model import Model, preferred_leads
+from ecgtune.readers import read_record
+from ecgtune.record import Record
+from ecgtune.signals.resample import WORKING_RATE
+from ecgtune.signals.stream import probe
+from ecgtune.training.tables import RecordKey
+
+FIBRILLATION = {"cinc2017": "A", "cpsc2021": "AFIB"}
+"""What a recording of atrial fibrillation, or a part of one, is called in each database."""
+
+_FEWEST_BEATS = 8
+
+Ints = NDArray[np.int64]
+Fibrillates = Callable[[Record, Ints], NDArray[np.bool_]]
+"""Tells of which working samples of a recording it is known that the atria fibrillate."""
+
+
+class Fibrillating(NamedTuple):
+    """Beats of a recording, as the detector finds them.
+
+    Parameters
+    ----------
+    key, patient
+        Whose.
+    at
+        Fiducials at the working rate, int64 [n].
+    windows
+        mV, float32 [n, leads, width]; zero where a lead is absent.
+    inside
+        Of which beats it is known that the atria fibrillate, bool [n].
+    leads
+        How many leads the recording has for the model.
+    """
+
+    key: RecordKey
+    patient: str
+    at: Ints
+    windows: NDArray[np.float32]
+    inside: NDArray[np.bool_]
+    leads: int
+
+
+def databases_at_hand() -> list[str]:
+    """List those of `FIBRILLATION` that are on this machine."""
+    there = []
+    for name in FIBRILLATION:
+        try:
+            find_database(name)
+        except DataError:
+            continue
+        there.append(name)
+    return there
+
+
+def fibrillating_recordings(names: Iterable[str], how: Preprocessing) -> list[Fibrillating]:
+    """Read recordings of atrial fibrillation.
+
+    Parameters
+    ----------
+    names
+        Of the databases, keys of `FIBRILLATION`.
+    how
+        Preprocessing of the model.
+
+    Raises
+    ------
+    ModelError
+        On another database.
+    DataError
+        Where it is not there.
+    """
+    found = []
+    for name in names:
+        if name not in FIBRILLATION:
+            raise ModelError(
+                f"[data] weak: {name} labels no rhythms of recordings; known: {', '.join(FIBRILLATION)}"
+            )
+        database = find_database(name)
+        kept, fibrillates = _known_rhythms(database)
+        for record_name in kept:
+            recording = _read(database, record_name, how, fibrillates)
+            if recording is not None:
+                found.append(recording)
+    return found
+
+
+def left_out(recordings: Sequence[Fibrillating], folds: int, seed: int) -> list[set[RecordKey]]:
+    """Deal recordings to folds, those of a patient to one; each is left out in its fold."""
+    patients = sorted({(one.key[0], one.patient) for one in recordings})
+    order = np.random.default_rng(seed).permutation(len(patients))
+    fold_of = {patients[which]: place % folds for place, which in enumerate(order)}
+    return [
+        {one.key for one in recordings if fold_of[one.key[0], one.patient] == fold} for fold in range(folds)
+    ]
+
+
+def false_s(model: Model, recordings: Iterable[Fibrillating]) -> dict[RecordKey, NDArray[np.float64]]:
+    """Count the beats of fibrillation that a model calls S, and its hours, float64 [2] of each recording.
+
+    Beats of it that come early are no early beats of the atria, which do not beat.
+    """
+    counted = {}
+    for one in recordings:
+        said = model.predict(one.windows, one.at).argmax(axis=1) == CLASSES.index("S")
+        seconds = np.minimum(np.diff(one.at, append=one.at[-1]) / WORKING_RATE, LONGEST_S)
+        counted[one.key] = np.array([said[one.inside].sum(), seconds[one.inside].sum() / 3600])
+    return counted
+
+
+def _known_rhythms(database: Database) -> tuple[list[str], Fibrillates]:
+    """Names of the records that may fibrillate, and what tells where."""
+    wanted = FIBRILLATION[database.name]
+    if database.name == "cinc2017":
+        labels: Mapping[str, str] = recording_labels(database)
+        return [name for name in database.records() if labels.get(name) == wanted], _everywhere
+    return list(database.records()), _by_annotations
+
+
+def _everywhere(_: Record, at: Ints) -> NDArray[np.bool_]:
+    return np.ones(len(at), dtype=bool)
+
+
+def _by_annotations(record: Record, at: Ints) -> NDArray[np.bool_]:
+    sample = at / WORKING_RATE * record.fs
+    inside = np.zeros(len(at), dtype=bool)
+    for run in rhythm_runs(record.annotations["atr"], record.n_samples):
+        if run.rhythm == FIBRILLATION["cpsc2021"]:
+            inside |= (sample >= run.start) & (sample < run.stop)
+    return inside
+
+
+def _read(database: Database, name: str, how: Preprocessing, fibrillates: Fibrillates) -> Fibrillating | None:
+    """Read a recording; None where too few of its beats fibrillate."""
+    record = replace(read_record(database.path(name)), patient=database.patient(name))
+    usable = probe(record, tuple(range(len(record.leads))))
+    if not usable:
+        return None
+    leads = preferred_leads(record, usable, how.leads)
+    found = [
+        (at, windows)
+        for _, at, windows in stream_windows(record, usable, [usable.index(lead) for lead in leads], how)
+    ]
+    at = np.concatenate([beats for beats, _ in found])
+    inside = fibrillates(record, at)
+    if inside.sum() < _FEWEST_BEATS:
+        return None
+    windows = np.concatenate([windows for _, windows in found])
+    return Fibrillating((database.name, name), record.patient or name, at, windows, inside, len(leads))

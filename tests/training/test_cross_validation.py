@@ -1,0 +1,96 @@
+"""Patients left out in turn."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_training import SIDES, small_config
+
+from ecgtune.beats import Beats
+from ecgtune.databases import find_database
+from ecgtune.evaluation.results import load_result
+from ecgtune.model import load_model
+from ecgtune.training import cross_validation
+from ecgtune.training.fibrillating import Fibrillating
+from ecgtune.training.sequences import Recording
+
+RECORDS = [*SIDES["train"], *SIDES["validate"]]
+
+
+def fibrillating(name: str) -> Fibrillating:
+    width = small_config().preprocessing.width
+    draw = np.random.default_rng([*name.encode()])
+    at = np.cumsum(draw.integers(60, 140, 30))
+    windows = draw.standard_normal((30, 2, width)).astype(np.float32)
+    return Fibrillating(("cinc2017", name), name, at, windows, np.ones(30, dtype=bool), 1)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch, small_index: Beats, small_table: Beats) -> list[Fibrillating]:
+    """Three records with beats, and four recordings as of fibrillation."""
+    some = [fibrillating(name) for name in find_database("cinc2017").records()[:4]]
+    index = small_index.select(np.isin(small_index.record, RECORDS))
+    monkeypatch.setattr(cross_validation, "index_database", lambda *_, **__: index)
+    monkeypatch.setattr(cross_validation, "training_table", lambda *_: small_table)
+    monkeypatch.setattr(cross_validation, "fibrillating_recordings", lambda *_: some)
+    return some
+
+
+def test_every_record_is_scored_once_by_a_network_that_never_saw_it(tmp_path: Path) -> None:
+    out = tmp_path / "folds"
+    metrics = cross_validation.cross_validate(small_config(epochs=1), out, folds=2)
+    assert json.loads((out / "metrics.json").read_text())["matrix"] == metrics["matrix"]
+    assert sorted(metrics["records"]) == sorted(f"mitdb/{record}" for record in RECORDS)
+    lowest, *_, highest = sorted(metrics["temperature_of_folds"])
+    assert 0.05 <= lowest <= metrics["temperature"] <= highest <= 20
+    left_out = []
+    for fold in range(2):
+        card = load_model(out / f"fold-{fold}" / "model").card
+        left_out += sorted(set(metrics["records"]) - set(card["training"]["records"]))
+    assert sorted(left_out) == sorted(metrics["records"])
+    result = load_result(out / "result.json")
+    assert result.name == "small-leave-patients-out"
+    assert len(result.divisions) == 2
+    stored = sum(np.array(matrix) for matrix in result.matrices["out of fold"].values())
+    assert stored.tolist() == metrics["matrix"]
+    assert not result.scorings
+
+
+def test_what_is_called_s_in_fibrillation_is_counted_by_networks_that_were_not_taught_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: list[Fibrillating]
+) -> None:
+    config = small_config(epochs=1)
+    config = replace(config, data=replace(config.data, weak=("cinc2017",)))
+    taught: list[set[str]] = []
+    counted: list[set[str]] = []
+
+    def weak_recordings(found: list[Fibrillating], *_: object) -> list[Recording]:
+        taught.append({one.key[1] for one in found})
+        return []
+
+    def false_s(_: object, found: list[Fibrillating]) -> dict[tuple[str, str], np.ndarray]:
+        some = list(found)
+        counted.append({one.key[1] for one in some})
+        return {one.key: np.array([3.0, 0.5]) for one in some}
+
+    monkeypatch.setattr(cross_validation, "weak_recordings", weak_recordings)
+    monkeypatch.setattr(cross_validation, "false_s", false_s)
+    cross_validation.cross_validate(config, tmp_path / "folds", folds=2)
+    everyone = {one.key[1] for one in few}
+    for taught_by, left_out in zip(taught, counted, strict=True):
+        assert len(left_out) == 2
+        assert taught_by == everyone - left_out
+    assert set.union(*counted) == everyone
+    result = load_result(tmp_path / "folds" / "result.json")
+    row = result.figures["false S: fibrillation of cinc2017"]
+    assert [row[name].value for name in ("an hour", "beats", "hours", "records")] == [6, 12, 2, 4]
+    assert list(result.tables["false-s"].rows.values()) == ["cinc2017"]
+
+
+def test_recordings_that_do_not_train_are_counted_too(tmp_path: Path, few: list[Fibrillating]) -> None:
+    assert small_config().data.weak == ()
+    cross_validation.cross_validate(small_config(epochs=1), tmp_path / "folds", folds=2)
+    row = load_result(tmp_path / "folds" / "result.json").figures["false S: fibrillation of cinc2017"]
+    assert row["records"].value == 4
