@@ -58,6 +58,17 @@ def test_a_variant_is_compared_with_the_whole_over_the_same_records() -> None:
     assert list(result.tables["svdb, less"].rows) == ["worse: svdb, less"]
 
 
+def test_what_variants_call_s_in_fibrillation_stands_beside_each_other() -> None:
+    row, columns = "false S: fibrillation of cinc2017", ("beats", "hours", "records")
+    some = {name: stored(0) for name in (WHOLE, "worse")}
+    for result, rate in zip(some.values(), (1.0, 9.0), strict=True):
+        result.figures[row] = {"an hour": Figure(rate), **dict.fromkeys(columns, Figure(2))}
+    result = assemble(some, "command", 3.0)
+    assert result.figures[f"worse: {row}"]["an hour"].value == 9
+    assert list(result.tables[row].rows.values()) == [WHOLE, "worse"]
+    assert result.tables[row].title == "Beats falsely called S, fibrillation of cinc2017, recordings left out"
+
+
 def test_each_variant_differs_from_the_default_and_makes_sense() -> None:
     default = load_config("default")
     for name, overrides in VARIANTS.items():

@@ -22,6 +22,7 @@ from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
 from ecgtune.training.config import Config, load_config, make_config
 from ecgtune.training.cross_validation import cross_validate
+from ecgtune.training.further import FALSE_S
 from ecgtune.training.measured import FILE
 from ecgtune.training.out_of_fold import database_figures
 
@@ -35,6 +36,7 @@ VARIANTS: dict[str, Overrides] = {
     "without episodes": {"data": {"episodes": []}},
     "without jumps": {"preprocessing": {"usual": 0}},
     "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
+    "without atria": {"preprocessing": {"atria": 0}},
     "without look-alikes": {"preprocessing": {"alike": 0}},
     "without relations": {
         "preprocessing": {"alike": 0},
@@ -98,6 +100,7 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
     whole = _matrices(found[WHOLE])
     figures: dict[str, dict[str, Figure]] = {}
     rows: dict[str, list[str]] = {}
+    false_s: dict[str, list[str]] = {}
     for name, result in found.items():
         own = _matrices(result)
         of_databases, databases = database_figures({_key(record): matrix for record, matrix in own.items()})
@@ -107,6 +110,11 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
             rows.setdefault(database, []).append(row)
             if name != WHOLE:
                 figures[f"{row}, less"] = _less(own, whole, database)
+        for counted in result.figures:
+            if counted.startswith(FALSE_S):
+                row = f"{name}: {counted}"
+                figures[row] = result.figures[counted]
+                false_s.setdefault(counted, []).append(row)
     tables = {}
     for database, named in rows.items():
         labels = {row: row.partition(":")[0] for row in named}
@@ -116,6 +124,10 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
         if less:
             title = f"The same less those of the configuration {WHOLE}, {database}"
             tables[f"{database}, less"] = Table(title, "variant", less, (_S_F1, _V_F1))
+    for counted, named in false_s.items():
+        title = f"Beats falsely called S, {counted.removeprefix(FALSE_S)}, recordings left out"
+        labels = {row: row.partition(":")[0] for row in named}
+        tables[counted] = Table(title, "variant", labels, ("an hour", "beats", "hours", "records"))
     first = found[WHOLE]
     return replace(
         first,

@@ -123,7 +123,7 @@ KINDS: dict[str, Drawn] = {
     "ventricular": Drawn(ventricular, 1, 2),
     "acceleration": Drawn(acceleration, 0, 1),
     "slower": Drawn(slower, 0, 2),
-    "fibrillation": Drawn(fibrillation, 1, 2),
+    "fibrillation": Drawn(fibrillation, 3, 5),
 }
 """By the name that a configuration calls them."""
 

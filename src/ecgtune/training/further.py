@@ -25,6 +25,9 @@ Matrices = dict[RecordKey, Counts]
 MANY = 20
 """A record with as many beats of a class has an F1 of its own in the mean over records."""
 
+FALSE_S = "false S: "
+"""What the rows of beats falsely called S begin with."""
+
 WITHOUT_S, FIBRILLATION = "records without S beats", "atrial fibrillation"
 
 _S = CLASSES.index("S")
@@ -127,7 +130,7 @@ def with_further(result: Result, matrices: Matrices, further: Further) -> Result
         **result.figures,
         **rows,
         **{f"from minute 5: {name}": row for name, row in positions.items()},
-        **{f"false S: {where}": row for where, row in false_s.items()},
+        **{f"{FALSE_S}{where}": row for where, row in false_s.items()},
     }
     tables = {
         **result.tables,
@@ -140,7 +143,7 @@ def with_further(result: Result, matrices: Matrices, further: Further) -> Result
         ),
     }
     if false_s:
-        labels = {f"false S: {where}": where for where in false_s}
+        labels = {f"{FALSE_S}{where}": where for where in false_s}
         columns = ("an hour", "beats", "hours", "records")
         tables["false-s"] = Table("Beats falsely called S", "where", labels, columns)
     return replace(

@@ -11,13 +11,13 @@ from ecgtune.evaluation.provenance import code_version, data_used, machine_class
 from ecgtune.evaluation.results import Division, Figure, Result, Table, plain_matrices
 from ecgtune.labels import CLASSES
 from ecgtune.splits import PROTOCOLS, Split
-from ecgtune.training.further import ECTOPIC, ectopic_figures, rate_figures
+from ecgtune.training.further import ECTOPIC, FALSE_S, ectopic_figures, rate_figures
 from ecgtune.training.measured import INTERVALS
 from ecgtune.training.tables import RecordKey
 
 Matrices = Mapping[RecordKey, NDArray[np.int64]]
 
-_FALSE_S = "false S: fibrillation of "
+_FIBRILLATION = f"{FALSE_S}fibrillation of "
 
 _S, _V = CLASSES.index("S"), CLASSES.index("V")
 
@@ -63,7 +63,7 @@ def out_of_fold_result(
         tables["false-s"] = Table(
             "Beats of atrial fibrillation falsely called S, recordings left out",
             "recordings of",
-            {row: row.removeprefix(_FALSE_S) for row in false_s},
+            {row: row.removeprefix(_FIBRILLATION) for row in false_s},
             ("an hour", "beats", "hours", "records"),
         )
     first = splits[0]
@@ -127,7 +127,7 @@ def database_tables(figures: Mapping[str, Mapping[str, Figure]], rows: Sequence[
 def _false_s(counted: Mapping[RecordKey, NDArray[np.float64]]) -> dict[str, dict[str, Figure]]:
     databases = sorted({database for database, _ in counted})
     return {
-        f"{_FALSE_S}{database}": rate_figures(
+        f"{_FIBRILLATION}{database}": rate_figures(
             {key: own for key, own in counted.items() if key[0] == database}
         )
         for database in databases
