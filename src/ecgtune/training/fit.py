@@ -31,7 +31,13 @@ Progress = Callable[[str], None]
 
 
 def claim(out: Path, config: Config, split: Split, seed: int) -> None:
-    """Make the folder this training's, or refuse where it is another's."""
+    """Make the folder this training's.
+
+    Raises
+    ------
+    ModelError
+        Where it holds another configuration, split or seed.
+    """
     mine = json.dumps({"config": config.to_dict(), "split": split.hash, "seed": seed}, indent=1) + "\n"
     path = out / "config.json"
     if path.exists() and path.read_text() != mine:
@@ -58,9 +64,33 @@ def fit(
     *,
     epochs: int | None = None,
 ) -> tuple[NeuralNet, int]:
-    """Fit from scratch or from where it stopped; return the network and the epochs that were best.
+    """Fit from scratch or from where it stopped.
 
-    What trains ``beside`` has no say in how the classes are weighted.
+    Parameters
+    ----------
+    config
+        Network, augmentation and how it is fitted.
+    train_side
+        Recordings with labels of beats.
+    beside
+        Others that train too, but have no say in how the classes are weighted.
+    validate_side
+        Chooses the best epoch; None where the last one is taken.
+    folder
+        Of the checkpoints.
+    seed
+        Of the weights and every random draw.
+    tell
+        Called with each line of progress.
+    epochs
+        The configuration's where None.
+
+    Returns
+    -------
+    NeuralNet
+        With the weights of the best epoch.
+    int
+        That epoch, counted from one.
     """
     options = config.training
     planned = options.epochs if epochs is None else epochs
