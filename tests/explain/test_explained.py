@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from subjects_to_explain import sequence_subject
 
 from ecgtune.errors import ModelError, RecordError
-from ecgtune.explain.draw import AGAINST, FOR, SHADES, draw_beat, feature_text, file_name
+from ecgtune.explain.draw import AGAINST, FOR, SHADES, draw_beat, feature_text, file_name, strongest
 from ecgtune.explain.draw_images import draw_image, file_names
 from ecgtune.explain.draw_paper import set_height
 from ecgtune.explain.explained import Explained, explain_record, to_plain
@@ -251,6 +251,18 @@ def test_values_of_rr_features_as_people_read_them() -> None:
     assert feature_text("share of look-alikes", float(np.log(0.28))) == "28 %"
     assert feature_text("look-alikes: RR before / near", float(np.log(0.9))) == "× 0.90"
     assert feature_text("something else", 0.123) == "0.12"
+
+
+def test_of_many_features_the_strongest_are_shown_in_their_order() -> None:
+    names = [f"f{k}" for k in range(20)]
+    values, bars = np.arange(20.0), np.where(np.arange(20) % 2, -1.0, 1.0) * np.arange(20)
+    rows, shown = strongest(names, values, bars)
+    assert rows == [*((f"f{k}", f"{k:.2f}") for k in range(8, 20)), ("8 others together", "")]
+    assert shown[:-1].tolist() == bars[8:].tolist()
+    assert shown.sum() == pytest.approx(bars.sum())
+    rows, shown = strongest(names[:12], values[:12], bars[:12])
+    assert [name for name, _ in rows] == names[:12]
+    assert shown.tolist() == bars[:12].tolist()
 
 
 def test_the_page_needs_nothing_else(found: Explained) -> None:

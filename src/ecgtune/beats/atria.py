@@ -12,17 +12,17 @@ from scipy.ndimage import percentile_filter
 Floats = NDArray[np.float32]
 
 FEATURES: tuple[str, ...] = (
-    "irregularity: lower quartile",
-    "irregularity: median",
-    "irregularity: upper quartile",
-    "P wave like the typical one: median",
-    "P wave like the typical one: upper quartile",
-    "height of the typical P wave",
-    "P wave above noise: median",
-    "P wave above noise: upper quartile",
+    "irregularity, lower quartile",
+    "irregularity, median",
+    "irregularity, upper quartile",
+    "P likeness, median",
+    "P likeness, upper quartile",
+    "P height",
+    "P above noise, median",
+    "P above noise, upper quartile",
 )
-"""Irregularity is the difference between the logarithms of successive intervals. Of leads, the one in which
-the P wave is best seen counts."""
+"""Irregularity is the difference between the logarithms of successive intervals. Likeness is to the
+typical P wave, whose height it is. Of leads, the one in which it is best seen counts."""
 
 P = (-36, -8)
 """Where the P wave is looked for: working samples from the fiducial."""

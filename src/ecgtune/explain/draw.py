@@ -1,5 +1,6 @@
 """One explained beat as a picture: where it stands in the recording, its leads on ECG paper, its rhythm."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -36,6 +37,9 @@ _STRIP_S = 3.0
 _STRIP_HEIGHT, _LEAD_HEIGHT, _CURVE_HEIGHT = 1.9, 3.1, 0.85
 _LARGE_ERROR = 0.05
 """Of the sum of contributions, in logits, from which on the picture tells it."""
+
+_SHOWN = 12
+"""Features that have a bar of their own."""
 
 _WIDTH, _HEIGHT, _LEFT = 12.0, 7.8, 0.068
 
@@ -258,31 +262,58 @@ def _curve(axes: Axes, lead: _Lead, most: float, method: str) -> None:
 
 
 def _rhythm(axes: Axes, found: Explained, i: int) -> None:
-    """RR features as bars, each with its value."""
+    """The features that count most as bars, each with its value, and what the others come to."""
     attribution, examples = found.attribution, found.examples
     assert attribution.rhythm is not None
     assert examples.rhythm is not None
-    values, bars = examples.rhythm[i], attribution.rhythm[i].astype(np.float64)
-    names = found.subject.rhythm_features
-    place = np.arange(len(names))
+    rows, bars = strongest(
+        found.subject.rhythm_features, examples.rhythm[i], attribution.rhythm[i].astype(np.float64)
+    )
+    place = np.arange(len(rows))
     axes.barh(place, bars, height=0.34, color=[FOR if bar >= 0 else AGAINST for bar in bars], zorder=3)
     most = float(np.abs(bars).max()) or 1.0
     axes.set_xlim(-1.15 * most, 1.15 * most)
-    axes.set_ylim(len(names) - 0.4, -0.75)
+    axes.set_ylim(len(rows) - 0.4, -0.75)
     axes.axvline(0, color=QUIET, linewidth=0.8, zorder=4)
     axes.set_yticks([])
-    for k, (name, value) in enumerate(zip(names, values.tolist(), strict=True)):
+    for k, (name, value) in enumerate(rows):
         plain: dict[str, Any] = {"va": "bottom", "fontsize": 8.5, "zorder": 5}
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
         axes.text(-1.15 * most, k - 0.27, name, color=TRACE, bbox=box, **plain)
-        axes.text(1.15 * most, k - 0.27, feature_text(name, value), ha="right", color=QUIET, **plain)
+        axes.text(1.15 * most, k - 0.27, value, ha="right", color=QUIET, **plain)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.grid(axis="x", color="#e4e9ef", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(length=2, color="#9aa5b1", labelcolor=QUIET, labelsize=8)
     axes.set_xlabel("logit", color=QUIET, fontsize=8, labelpad=1)
-    axes.set_title("Rhythm: RR features and their values", fontsize=9, color="#3e4a56", loc="left", pad=4)
+    axes.set_title("Rhythm: features and their values", fontsize=9, color="#3e4a56", loc="left", pad=4)
+
+
+def strongest(
+    names: Sequence[str], values: NDArray[np.floating], attribution: NDArray[np.float64]
+) -> tuple[list[tuple[str, str]], NDArray[np.float64]]:
+    """Choose the features to show.
+
+    Parameters
+    ----------
+    names, values, attribution
+        Of every feature.
+
+    Returns
+    -------
+    rows
+        Name and value of the `_SHOWN` features of largest attribution, in their order; then the others
+        together, where there are more.
+    bars
+        What is attributed to each row.
+    """
+    kept = np.sort(np.argsort(-np.abs(attribution), kind="stable")[:_SHOWN])
+    rows = [(names[k], feature_text(names[k], float(values[k]))) for k in kept]
+    if not (others := len(names) - len(kept)):
+        return rows, attribution[kept]
+    rest = attribution.sum() - attribution[kept].sum()
+    return [*rows, (f"{others} others together", "")], np.append(attribution[kept], rest)
 
 
 def feature_text(name: str, value: float) -> str:
