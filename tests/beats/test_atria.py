@@ -125,3 +125,9 @@ def test_beats_beyond_the_reach_change_nothing() -> None:
 def test_a_model_cannot_ask_for_fewer_than_none() -> None:
     with pytest.raises(ModelError, match="atria -1 asked for"):
         Preprocessing(atria=-1)
+
+
+def test_windows_that_do_not_hold_the_p_wave_are_refused() -> None:
+    with pytest.raises(ModelError, match="from 30 samples before the beat .* from 36"):
+        Preprocessing(before=30, atria=32)
+    assert Preprocessing(before=30).atria == 0

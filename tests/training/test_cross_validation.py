@@ -77,7 +77,8 @@ def test_what_is_called_s_in_fibrillation_is_counted_by_networks_that_were_not_t
 
     monkeypatch.setattr(cross_validation, "weak_recordings", weak_recordings)
     monkeypatch.setattr(cross_validation, "false_s", false_s)
-    cross_validation.cross_validate(config, tmp_path / "folds", folds=2)
+    metrics = cross_validation.cross_validate(config, tmp_path / "folds", folds=2)
+    assert metrics["false_s_an_hour"] == 6
     everyone = {one.key[1] for one in few}
     for taught_by, left_out in zip(taught, counted, strict=True):
         assert len(left_out) == 2

@@ -77,7 +77,7 @@ def p_waves(scaled: Floats, typical: Floats, before: int, within: int) -> Floats
     scaled, typical
         Windows in units of the typical QRS height and typical beats, in order of time, [n, leads, width].
     before
-        Where the fiducial lies in a window.
+        Where the fiducial lies in a window; at least ``-P[0]``.
     within
         Beats on either side.
 
@@ -88,10 +88,10 @@ def p_waves(scaled: Floats, typical: Floats, before: int, within: int) -> Floats
     """
     there: NDArray[np.bool_] = (typical != 0).any(axis=2)
     there |= ~there.any(axis=1, keepdims=True)
-    wave = slice(max(0, before + P[0]), max(0, before + P[1]))
+    wave = slice(before + P[0], before + P[1])
     own, usual = (_without_slope(each[:, :, wave]) for each in (scaled, typical))
     energy, height, common = (
-        np.einsum("nlt,nlt->nl", one, other) / max(own.shape[2], 1)
+        np.einsum("nlt,nlt->nl", one, other) / own.shape[2]
         for one, other in ((own, own), (usual, usual), (own, usual))
     )
     noise = np.maximum(energy + height - 2 * common, 0)

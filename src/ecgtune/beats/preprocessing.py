@@ -108,6 +108,11 @@ class Preprocessing:
         for name in ("alike", "usual", "atria"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} {getattr(self, name)} asked for; give 0 or more")
+        if self.atria and self.before < -atria.P[0]:
+            raise ModelError(
+                f"windows from {self.before} samples before the beat asked for; P waves are sought from "
+                f"{-atria.P[0]} before it: atria = 0 does without"
+            )
         if self.neighbours not in NEIGHBOURS:
             raise ModelError(
                 f"neighbours {self.neighbours} asked for; one of {', '.join(map(str, NEIGHBOURS))}"

@@ -129,6 +129,10 @@ def train(
             typer.echo(format_figures(metrics["pooled"]))
             by_fold = ", ".join(f"{each:.3f}" for each in metrics["temperature_of_folds"])
             typer.echo(f"temperature {metrics['temperature']:.3f}; of each fold {by_fold}")
+            if "false_s_an_hour" in metrics:
+                typer.echo(
+                    f"called S in fibrillation left out: {metrics['false_s_an_hour']:.1f} beats an hour"
+                )
         return
     trained = run(
         chosen, out, data=data, protocol=protocol, seed=seed, threads=threads, test=not no_test, tell=tell

@@ -50,7 +50,8 @@ def cross_validate(
     -------
     dict
         What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record; the temperature
-        that suits the out-of-fold beats, and that of each fold's. ``result.json``, for the result store, has
+        that suits the out-of-fold beats, and that of each fold's; how many beats an hour are called S in
+        fibrillation, where recordings of it are at hand. ``result.json``, for the result store, has
         the figures of each database and record.
     """
     began = time.perf_counter()
@@ -92,6 +93,9 @@ def cross_validate(
         "temperature": round(fit_temperature(logits, labels), 3),
         "temperature_of_folds": [round(fit_temperature(*each), 3) for each in said],
     }
+    if of_fibrillation:
+        beats, hours = np.sum(list(of_fibrillation.values()), axis=0)
+        metrics["false_s_an_hour"] = round(float(beats / hours), 1)
     write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     result = out_of_fold_result(
         config.name,
