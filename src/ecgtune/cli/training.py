@@ -130,9 +130,7 @@ def train(
             by_fold = ", ".join(f"{each:.3f}" for each in metrics["temperature_of_folds"])
             typer.echo(f"temperature {metrics['temperature']:.3f}; of each fold {by_fold}")
             if "false_s_an_hour" in metrics:
-                typer.echo(
-                    f"called S in fibrillation left out: {metrics['false_s_an_hour']:.1f} beats an hour"
-                )
+                typer.echo(f"called S in fibrillation: {metrics['false_s_an_hour']:.1f} beats an hour")
         return
     trained = run(
         chosen, out, data=data, protocol=protocol, seed=seed, threads=threads, test=not no_test, tell=tell
