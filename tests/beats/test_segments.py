@@ -14,6 +14,7 @@ from ecgtune.beats.segments import (
     cut_segments,
     rhythm_runs,
     segments_of,
+    within,
 )
 from ecgtune.images import SpectrogramOptions, spectrograms
 from ecgtune.readers import read_record
@@ -52,6 +53,13 @@ def test_a_rhythm_lasts_to_the_next_mark_or_the_end() -> None:
 
 def test_a_mark_at_or_behind_the_end_has_no_run() -> None:
     assert rhythm_runs(annotations((0, "(N"), (100, "(AFIB"), (120, "(N")), 100) == [Run("N", 0, 100)]
+
+
+def test_samples_within_rhythms() -> None:
+    runs = [Run("AFIB", 10, 50), Run("AFIB", 80, 100)]
+    found = within(runs, np.array([9, 10, 49.5, 50, 79, 80, 99, 100]))
+    assert found.tolist() == [False, True, True, False, False, True, True, False]
+    assert not within([], np.array([1, 2])).any()
 
 
 def test_segments_lie_inside_one_rhythm_and_do_not_overlap() -> None:

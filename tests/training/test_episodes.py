@@ -21,7 +21,7 @@ from ecgtune.training.episode_rhythms import (
     ventricular,
 )
 from ecgtune.training.episode_signal import Longer, with_episodes
-from ecgtune.training.episodes import CONTEXT, episode_recordings, undivided
+from ecgtune.training.episodes import CONTEXT, Episodes, episode_recordings, undivided
 from ecgtune.training.tables import index_database
 
 FS = 250.0
@@ -268,6 +268,24 @@ def test_nothing_is_read_beyond_the_second_that_is_given() -> None:
     # The ventricular beat comes later, and so do most normal ones.
     assert all(2 not in one.label for one in made)
     assert episode_recordings([("db", "1")], HOW, ALL, {("db", "1"): 5.0}) == []
+
+
+def test_episodes_of_a_recording_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[tuple[str, str], float]] = []
+
+    def record_episodes(keys, how, kinds, until):
+        ((key, limit),) = until.items()
+        assert (list(keys), how, kinds) == ([key], HOW, ALL)
+        made.append((key, limit))
+        return [f"{key[1]} until {limit:g}"]
+
+    monkeypatch.setattr(episodes, "episode_recordings", record_episodes)
+    one, other = ("db", "1"), ("db", "2")
+    every = Episodes(HOW, ALL)
+    assert every.of([one]) == ["1 until inf"]
+    assert every.of([other, one]) == ["1 until inf", "2 until inf"]
+    assert every.of([one], {one: 60.0}) == ["1 until 60"]
+    assert made == [(one, np.inf), (other, np.inf), (one, 60.0)]
 
 
 def test_an_episode_of_a_real_recording_reads_as_one(mitdb: Path) -> None:

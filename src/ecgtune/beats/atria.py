@@ -35,6 +35,9 @@ _SCALES = (8.0, 4.0, 2.0)
 _FLAT = 1e-4
 """Energy, in squares of the typical QRS height, below which a P wave counts as flat."""
 
+_MIDDLE = 3.0
+"""What brings half the logarithm of a P wave's energy to about zero."""
+
 _LOST = -20.0
 """What a lost lead counts for: less than any other."""
 
@@ -103,7 +106,7 @@ def p_waves(scaled: Floats, typical: Floats, before: int, within: int) -> Floats
         [
             _quantile(alike, 50, within),
             _quantile(alike, 75, within),
-            tall / 2 + 3,
+            tall / 2 + _MIDDLE,
             _quantile(clear, 50, within) / 2,
             _quantile(clear, 75, within) / 2,
         ],

@@ -98,6 +98,14 @@ def rhythm_runs(annotations: Annotations, n_samples: int) -> list[Run]:
     return [run for run in runs if run.stop > run.start]
 
 
+def within(runs: Iterable[Run], sample: NDArray[np.number]) -> NDArray[np.bool_]:
+    """Tell which samples of a record, [n], lie within any of some rhythms, bool [n]."""
+    inside = np.zeros(len(sample), dtype=bool)
+    for run in runs:
+        inside |= (sample >= run.start) & (sample < run.stop)
+    return inside
+
+
 def segments_of(
     record: Record,
     runs: Iterable[Run],

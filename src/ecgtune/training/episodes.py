@@ -42,6 +42,33 @@ def undivided(split: Split, rows: Rows, until: Mapping[RecordKey, float]) -> lis
     return [key for key in own if key not in shared]
 
 
+class Episodes:
+    """Episodes of recordings, each recording's made once and kept.
+
+    Parameters
+    ----------
+    how, kinds
+        As in `episode_recordings`.
+    """
+
+    def __init__(self, how: Preprocessing, kinds: Sequence[str]) -> None:
+        self._how, self._kinds = how, kinds
+        self._made: dict[tuple[RecordKey, float], list[Recording]] = {}
+
+    def of(
+        self, keys: Iterable[RecordKey], until: Mapping[RecordKey, float] | None = None
+    ) -> list[Recording]:
+        """Prepare episodes of recordings, up to the seconds given; see `episode_recordings`."""
+        found: list[Recording] = []
+        for key in sorted(keys):
+            limit = (until or {}).get(key, np.inf)
+            if (key, limit) not in self._made:
+                made = episode_recordings([key], self._how, self._kinds, {key: limit})
+                self._made[key, limit] = made
+            found += self._made[key, limit]
+        return found
+
+
 def episode_recordings(
     keys: Iterable[RecordKey],
     how: Preprocessing,

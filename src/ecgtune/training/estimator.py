@@ -220,6 +220,22 @@ def train_until(net: NeuralNet, dataset: object, keep: KeepRun, epochs: int) -> 
             raise KeyboardInterrupt
 
 
+def train_to_best(net: NeuralNet, dataset: object, keep: KeepRun, epochs: int) -> int:
+    """Train an initialised net from where `keep` left it, and give it the weights of the best epoch.
+
+    Returns
+    -------
+    int
+        That epoch, counted from one.
+    """
+    resume(net, keep.folder)
+    if net.history:
+        keep.tell(f"going on after epoch {len(net.history)}")
+    train_until(net, dataset, keep, epochs)
+    net.load_params(f_params=keep.folder / "best.pt")
+    return keep.best(net)
+
+
 def macro_f1_scoring() -> EpochScoring:
     """Epoch scoring by macro-F1 over N, S and V on the validation side; larger is better.
 

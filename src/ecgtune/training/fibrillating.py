@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing, stream_windows
 from ecgtune.beats.rhythm import LONGEST_S
-from ecgtune.beats.segments import rhythm_runs
+from ecgtune.beats.segments import rhythm_runs, within
 from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.databases.index import Database
@@ -130,20 +131,16 @@ def _known_rhythms(database: Database) -> tuple[list[str], Fibrillates]:
     if database.name == "cinc2017":
         labels: Mapping[str, str] = recording_labels(database)
         return [name for name in database.records() if labels.get(name) == wanted], _everywhere
-    return list(database.records()), _by_annotations
+    return list(database.records()), partial(_by_annotations, wanted)
 
 
 def _everywhere(_: Record, at: Ints) -> NDArray[np.bool_]:
     return np.ones(len(at), dtype=bool)
 
 
-def _by_annotations(record: Record, at: Ints) -> NDArray[np.bool_]:
-    sample = at / WORKING_RATE * record.fs
-    inside = np.zeros(len(at), dtype=bool)
-    for run in rhythm_runs(record.annotations["atr"], record.n_samples):
-        if run.rhythm == FIBRILLATION["cpsc2021"]:
-            inside |= (sample >= run.start) & (sample < run.stop)
-    return inside
+def _by_annotations(rhythm: str, record: Record, at: Ints) -> NDArray[np.bool_]:
+    runs = rhythm_runs(record.annotations["atr"], record.n_samples)
+    return within((run for run in runs if run.rhythm == rhythm), at / WORKING_RATE * record.fs)
 
 
 def _read(database: Database, name: str, how: Preprocessing, fibrillates: Fibrillates) -> Fibrillating | None:

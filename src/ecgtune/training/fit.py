@@ -21,8 +21,7 @@ from ecgtune.training.estimator import (
     Schedule,
     SequenceLoss,
     macro_f1_scoring,
-    resume,
-    train_until,
+    train_to_best,
 )
 from ecgtune.training.networks import build_network
 from ecgtune.training.sequences import Excerpts, Recording, class_weights
@@ -123,10 +122,4 @@ def fit(
         callbacks__print_log=None,
         verbose=0,
     ).initialize()
-    resume(net, folder)
-    if net.history:
-        tell(f"going on after epoch {len(net.history)}")
-    train_until(net, train_set, keep, planned)
-    best = keep.best(net)
-    net.load_params(f_params=folder / "best.pt")
-    return net, best
+    return net, train_to_best(net, train_set, keep, planned)

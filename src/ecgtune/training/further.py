@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtune.beats import Beats
-from ecgtune.beats.segments import rhythm_runs
+from ecgtune.beats.segments import rhythm_runs, within
 from ecgtune.classification import classify
 from ecgtune.evaluation.bootstrap import Interval, bootstrap, bootstrap_mean, compare_models, of_class
 from ecgtune.evaluation.ec57 import START_S, BeatComparison, compare_beats
@@ -203,7 +203,7 @@ def _count_false_s(
         found.false_s[WITHOUT_S][key] = np.array([wrong.sum(), record.duration / 3600])
     runs = [run for run in rhythm_runs(reference, record.n_samples) if run.rhythm == "AFIB"]
     if runs:
-        beats = sum(int(wrong[(table.sample >= run.start) & (table.sample < run.stop)].sum()) for run in runs)
+        beats = int(wrong[within(runs, table.sample)].sum())
         hours = sum(run.stop - run.start for run in runs) / record.fs / 3600
         found.false_s[FIBRILLATION][key] = np.array([beats, hours])
 

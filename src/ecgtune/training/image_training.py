@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ecgtune.errors import ModelError
 from ecgtune.files import make_folder, write_whole
-from ecgtune.training.estimator import KeepRun, resume, train_until
+from ecgtune.training.estimator import KeepRun, train_to_best
 from ecgtune.training.image_heads import head_values, linear_head, set_head
 from ecgtune.training.image_networks import (
     blocks,
@@ -194,9 +194,7 @@ def fit_image_network(
         callbacks__print_log=None,
         verbose=0,
     ).initialize()
-    resume(net, folder)
-    train_until(net, WindowSet(data, labels, torch.from_numpy(_rows(train))), keep, options.epochs)
-    net.load_params(f_params=folder / "best.pt")
+    train_to_best(net, WindowSet(data, labels, torch.from_numpy(_rows(train))), keep, options.epochs)
     if options.way == "frozen":
         set_head(network, *head_values(module))
     history = [_plain(row) for row in net.history]

@@ -19,7 +19,7 @@ from ecgtune.model import Model
 from ecgtune.splits import Split, make_split
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config, DataOptions
-from ecgtune.training.episodes import episode_recordings, undivided
+from ecgtune.training.episodes import Episodes, undivided
 from ecgtune.training.estimator import SCORE, best_epoch
 from ecgtune.training.export import save_model
 from ecgtune.training.fibrillating import fibrillating_recordings
@@ -127,9 +127,9 @@ def train(
     )
 
     weak = weak_recordings(fibrillating_recordings(config.data.weak, how), how, config.training.length)
-    kinds = config.data.episodes
+    episodes = Episodes(how, config.data.episodes)
     until = split.signal_until if divided else split.validate_until
-    made_up = episode_recordings(undivided(split, split.train, until), how, kinds, until)
+    made_up = episodes.of(undivided(split, split.train, until), until)
     net, best = fit(config, sides[0], [*weak, *made_up], sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
@@ -138,7 +138,7 @@ def train(
         tell(f"refitting on training and validation side for {epochs} epochs")
         until = split.validate_until
         side_rows = np.concatenate([split.train, split.validate])
-        made_up = episode_recordings(undivided(split, side_rows, until), how, kinds, until)
+        made_up = episodes.of(undivided(split, side_rows, until), until)
         side = prepare(table, rows_of(table, index, side_rows), how)
         net, _ = fit(config, side, [*weak, *made_up], None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()

@@ -20,7 +20,7 @@ from ecgtune.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.training.class_counts import class_counts
-from ecgtune.training.estimator import KeepRun, Schedule, resume, train_until
+from ecgtune.training.estimator import KeepRun, Schedule, train_to_best
 from ecgtune.training.networks.windows import build_window_network
 from ecgtune.training.stacked import use_bfloat16
 from ecgtune.training.window_batches import Batches, WindowSet
@@ -158,12 +158,7 @@ def fit_windows(
         callbacks__print_log=None,
         verbose=0,
     ).initialize()
-    resume(net, folder)
-    if net.history:
-        tell(f"going on after epoch {len(net.history)}")
-    train_until(net, WindowSet(x, y, training), keep, options.epochs)
-    best = keep.best(net)
-    net.load_params(f_params=folder / "best.pt")
+    best = train_to_best(net, WindowSet(x, y, training), keep, options.epochs)
     history = [_plain(row) for row in net.history]
     return FittedWindows(
         network=network.eval(),
