@@ -11,11 +11,13 @@ from command import Command
 from ecgtune.errors import DataError, ModelError
 from ecgtune.evaluation.result_tables import markdown
 from ecgtune.evaluation.results import Result, load_result
-from ecgtune.explain.robustness import measure_robustness
+from ecgtune.explain.beats_of import index_records
+from ecgtune.explain.robustness import measure_robustness, notes_of
 from ecgtune.explain.robustness_measure import Found, Measured, fiducials
 from ecgtune.explain.robustness_noise import stretch_of
 from ecgtune.explain.robustness_plan import CLEAN, Plan
 from ecgtune.explain.robustness_result import OTHER_BEAT, figures_of
+from ecgtune.explain.study import studied_model
 from ecgtune.readers import read_record
 
 IG, CAM = "integrated-gradients", "grad-cam"
@@ -125,10 +127,18 @@ def test_the_result_says_how_it_was_measured(studied: tuple[Result, Path]) -> No
     assert "the model WAS TRAINED on mitdb/208" in notes
     assert "won back from nstdb 118e_6" in notes or "em: nstdb em" in notes
     assert "the beat detector was trained with pieces of bw and ma" in notes
+    assert "was trained with simulated faults" not in notes
     assert {"mitdb", "nstdb"} == set(result.data)
     # DS1 records are on no test side.
     assert result.scorings == ()
     assert "electrode motion (nstdb em)" in markdown(result, "qrs-se")
+
+
+def test_noise_that_the_model_was_taught_is_told(tiny_model: Path, mitdb: Path) -> None:
+    tiny = studied_model(tiny_model)
+    taught = replace(tiny, training=tiny.training | {"faults": ["motion", "pop"]})
+    notes = " ".join(notes_of(taught, index_records([("mitdb", "119")]), SMALL))
+    assert "the model was trained with simulated faults of leads (motion, pop)" in notes
 
 
 def test_figures_are_drawn(studied: tuple[Result, Path]) -> None:

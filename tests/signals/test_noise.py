@@ -176,7 +176,11 @@ def test_what_each_fault_does() -> None:
     assert (faulty("saturated", -5) == -5).all()
     np.testing.assert_array_equal(faulty("inverted"), -x)
     np.testing.assert_allclose(faulty("gain", 0.5), x / 2)
-    assert (faulty("burst", 2) - x).std() == pytest.approx(2, rel=0.3)
+    for kind in ("burst", "motion", "muscle"):
+        assert (faulty(kind, 2) - x).std() == pytest.approx(2, rel=0.3)
+    # Muscle noise changes from sample to sample, motion from beat to beat.
+    rough = {kind: np.diff(faulty(kind, 2) - x).std() for kind in ("burst", "motion", "muscle")}
+    assert rough["motion"] < 0.3 * rough["burst"] < 0.3 * rough["muscle"]
     pops = faulty("pop", 2) - x
     assert 1.1 < abs(pops[0]) < 2.9
     jumps = np.abs(np.diff(pops)) > 0.8

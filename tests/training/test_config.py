@@ -69,6 +69,10 @@ def test_quick_changes_the_number_of_epochs_alone():
         (MINIMAL.replace('version = "1"', ""), "version is missing"),
         (MINIMAL + "[trainig]\nepochs = 2", "knows no trainig"),
         (MINIMAL + "[training]\nepoch = 2\nbatches = 3", r"\[training\] knows no batches, epoch"),
+        (
+            MINIMAL + "[data]\nfaults = ['inverted']",
+            r"\[data\] faults: inverted unknown; known: burst, motion",
+        ),
         (MINIMAL + "[data]\nepisodes = ['flutter']", r"\[data\] episodes: flutter unknown; known: tach"),
         (MINIMAL + "[augmentation]\nflip = 1", r"\[augmentation\] knows no flip"),
         (MINIMAL + '[training]\nepochs = "many"', r"\[training\] epochs is 'many'; give a value like 20"),

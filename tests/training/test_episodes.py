@@ -8,7 +8,6 @@ import pytest
 
 from ecgtune.beats import Preprocessing
 from ecgtune.record import Annotations, Record
-from ecgtune.splits import make_split
 from ecgtune.training import episodes
 from ecgtune.training.episode_rhythms import (
     KINDS,
@@ -21,8 +20,7 @@ from ecgtune.training.episode_rhythms import (
     ventricular,
 )
 from ecgtune.training.episode_signal import Longer, with_episodes
-from ecgtune.training.episodes import CONTEXT, Episodes, episode_recordings, undivided
-from ecgtune.training.tables import index_database
+from ecgtune.training.episodes import CONTEXT, episode_recordings
 
 FS = 250.0
 PREMATURE = 150
@@ -270,24 +268,6 @@ def test_nothing_is_read_beyond_the_second_that_is_given() -> None:
     assert episode_recordings([("db", "1")], HOW, ALL, {("db", "1"): 5.0}) == []
 
 
-def test_episodes_of_a_recording_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[tuple[tuple[str, str], float]] = []
-
-    def record_episodes(keys, how, kinds, until):
-        ((key, limit),) = until.items()
-        assert (list(keys), how, kinds) == ([key], HOW, ALL)
-        made.append((key, limit))
-        return [f"{key[1]} until {limit:g}"]
-
-    monkeypatch.setattr(episodes, "episode_recordings", record_episodes)
-    one, other = ("db", "1"), ("db", "2")
-    every = Episodes(HOW, ALL)
-    assert every.of([one]) == ["1 until inf"]
-    assert every.of([other, one]) == ["1 until inf", "2 until inf"]
-    assert every.of([one], {one: 60.0}) == ["1 until 60"]
-    assert made == [(one, np.inf), (other, np.inf), (one, 60.0)]
-
-
 def test_an_episode_of_a_real_recording_reads_as_one(mitdb: Path) -> None:
     made = episode_recordings([("mitdb", "101")], HOW, ALL)
     supra = np.concatenate([one.label.numpy() == 1 for one in made])
@@ -298,22 +278,3 @@ def test_an_episode_of_a_real_recording_reads_as_one(mitdb: Path) -> None:
     assert supra.sum() > 20
     assert np.median(drop[supra]) > 0.2
     assert np.median(drop[~supra]) < 0.05
-
-
-def test_records_that_are_divided_between_sides_give_no_episodes(mitdb: Path) -> None:
-    """Else beats that are to be tested would train, in the episodes or beside them."""
-    index = index_database("mitdb")
-    split = make_split(index, "beat-split", seed=0)
-    assert undivided(split, split.train, {}) == []
-    by_patient = make_split(index, "inter-patient", seed=0)
-    assert undivided(by_patient, by_patient.train, {}) == list(by_patient.records("train"))
-    both = np.concatenate([by_patient.train, by_patient.validate])
-    assert len(undivided(by_patient, both, {})) == 21
-
-
-def test_of_records_that_are_divided_in_time_the_first_part_gives_episodes(mitdb: Path) -> None:
-    index = index_database("mitdb")
-    split = make_split(index, "chronological", seed=0, window=(3.0, 3.0))
-    assert undivided(split, split.train, split.signal_until) == list(split.records("train"))
-    # 201 and 202 are one patient, whose first record is training's as a whole.
-    assert undivided(split, split.train, split.validate_until) == [("mitdb", "201")]

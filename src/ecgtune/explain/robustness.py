@@ -147,6 +147,11 @@ def notes_of(studied: Studied, index: Index, plan: Plan) -> list[str]:
     seen = sorted({"/".join(key) for key in index.keys} & set(load_verifier().trained_on))
     if seen:
         notes.append(f"the beat detector was trained on {', '.join(seen)}")
+    if taught := studied.training.get("faults"):
+        notes.append(
+            f"the model was trained with simulated faults of leads ({', '.join(taught)}) in other recordings; "
+            "the noise that nstdb recorded is new to it"
+        )
     if replace(plan, records=None) != FULL:
         notes.append("a short run, which shows that all works")
     return notes

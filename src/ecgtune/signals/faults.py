@@ -16,6 +16,8 @@ FAULT_KINDS: dict[str, float | None] = {
     "off": None,
     "saturated": 5.0,
     "burst": 1.0,
+    "motion": 1.0,
+    "muscle": 1.0,
     "pop": 3.0,
     "inverted": None,
     "gain": 0.3,
@@ -27,12 +29,16 @@ flat      constant at ``amount`` mV
 off       missing: NaN
 saturated at the amplifier's rail of ``amount`` mV (5 mV as in the MIT-BIH recorders)
 burst     electrode-motion and muscle noise of ``amount`` mV RMS is added
+motion    of electrode motion alone; muscle likewise
 pop       electrode pops, one a second on average, the first at once: steps of about ``amount`` mV in
           either direction that decay within half a second
 inverted  polarity swapped
 gain      multiplied by ``amount``
 ========= =========================================================================================
 """
+
+_NOISE = {"burst": ("motion", "muscle"), "motion": ("motion",), "muscle": ("muscle",)}
+"""What is added to a lead, in equal parts, where noise is a fault."""
 
 _POP_DECAY = 0.15
 # Time constant in seconds, and after how many of them nothing is left in float32. The limit lies at the same
@@ -82,7 +88,7 @@ class _Placed:
                 return np.full_like(x, self.amount)
             case "off":
                 return np.full_like(x, np.nan)
-            case "burst":
+            case "burst" | "motion" | "muscle":
                 strength = np.float32(self.amount / np.sqrt(len(self.noise)))
                 pieces = (source.read(first, first + len(x))[:, 0] for source in self.noise)
                 return np.asarray(x + strength * sum(pieces), dtype=np.float32)
@@ -163,7 +169,7 @@ def _place(record: Record, fault: Fault, seed: list[int]) -> _Placed:
     stop = min(fault.stop, record.duration)
     amount = (usual or 0.0) if fault.amount is None else float(fault.amount)
     rng = np.random.default_rng([*seed, 77])
-    kinds = ("motion", "muscle") if fault.kind == "burst" else ()
+    noise = _NOISE.get(fault.kind, ())
     pops = np.empty((0, 2))
     if fault.kind == "pop":
         more = np.sort(rng.uniform(fault.start, stop, rng.poisson(stop - fault.start)))
@@ -177,6 +183,6 @@ def _place(record: Record, fault: Fault, seed: list[int]) -> _Placed:
         fault.kind,
         amount,
         record.fs,
-        tuple(NoiseSource(kind, record.fs, 1, int(rng.integers(1 << 31))) for kind in kinds),
+        tuple(NoiseSource(kind, record.fs, 1, int(rng.integers(1 << 31))) for kind in noise),
         pops,
     )

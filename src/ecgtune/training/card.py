@@ -45,6 +45,8 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         "training": {
             "data": ",".join(config.data.databases),
             "weak": list(config.data.weak),
+            "episodes": list(config.data.episodes),
+            "faults": list(config.data.faults),
             "protocol": split.protocol,
             "split_hash": split.hash,
             "seed": seed,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
+from ecgtune.training import faulty
 from ecgtune.training.episode_rhythms import KINDS
 from ecgtune.training.networks import NETWORKS
 from ecgtune.training.sequences import Augmentation
@@ -29,6 +30,9 @@ class DataOptions:
     episodes
         Kinds of episodes that are made up of training recordings, and train too; see
         `ecgtune.training.episodes`. Protocols that deal single beats to the sides go without.
+    faults
+        Kinds of faults that stretches of training recordings are read with once more; see
+        `ecgtune.training.faulty`. The same protocols go without.
     protocol
         That divides the databases, where no other is asked for.
     """
@@ -37,13 +41,18 @@ class DataOptions:
     paced: bool = False
     weak: tuple[str, ...] = ()
     episodes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     protocol: str = "inter-patient"
 
     def __post_init__(self) -> None:
-        if unknown := set(self.episodes) - set(KINDS):
-            raise ModelError(
-                f"[data] episodes: {', '.join(sorted(unknown))} unknown; known: {', '.join(KINDS)}"
-            )
+        for option, asked, known in (
+            ("episodes", self.episodes, tuple(KINDS)),
+            ("faults", self.faults, faulty.KINDS),
+        ):
+            if unknown := set(asked) - set(known):
+                raise ModelError(
+                    f"[data] {option}: {', '.join(sorted(unknown))} unknown; known: {', '.join(known)}"
+                )
 
     @property
     def patients(self) -> str:

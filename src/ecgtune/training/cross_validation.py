@@ -16,10 +16,10 @@ from ecgtune.files import make_folder, write_whole
 from ecgtune.splits import make_folds
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config
-from ecgtune.training.episodes import Episodes
 from ecgtune.training.export import save_model
 from ecgtune.training.fibrillating import databases_at_hand, false_s, fibrillating_recordings, left_out
 from ecgtune.training.fit import Progress, claim, fit, fresh_network
+from ecgtune.training.made_up import MadeUp
 from ecgtune.training.measured import FILE
 from ecgtune.training.out_of_fold import out_of_fold_result
 from ecgtune.training.run import describe, on_data, score
@@ -63,7 +63,7 @@ def cross_validate(
     how = config.preprocessing
     fibrillating = fibrillating_recordings(dict.fromkeys([*config.data.weak, *databases_at_hand()]), how)
     table: Beats | None = None
-    episodes = Episodes(how, config.data.episodes)
+    made_up = MadeUp(how, config.data)
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     of_fibrillation: dict[RecordKey, NDArray[np.float64]] = {}
     said = []
@@ -77,7 +77,7 @@ def cross_validate(
         side = prepare(table, rows_of(table, index, split.train), how)
         teach = [one for one in fibrillating if one.key[0] in config.data.weak and one.key not in away]
         weak = weak_recordings(teach, how, config.training.length)
-        beside, epochs = [*weak, *episodes.of(split.records("train"))], config.training.epochs
+        beside, epochs = [*weak, *made_up.of(split.records("train"))], config.training.epochs
         net, _ = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs)
         model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
         others = table.select(np.isin(table.patient, split.patients("validate")))

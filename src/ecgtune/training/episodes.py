@@ -14,59 +14,15 @@ look-alikes find an episode as they would find a real one.
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from ecgtune.beats import Preprocessing, detected_beats
 from ecgtune.model import preferred_leads
-from ecgtune.splits import Split
-from ecgtune.splits.beat_index import Rows, record_codes
 from ecgtune.training.episode_signal import Longer, with_episodes
-from ecgtune.training.sequences import Recording, prepare
+from ecgtune.training.sequences import Recording, prepare, stretches_around
 from ecgtune.training.tables import RecordKey, open_record, record_until
 
 CONTEXT = 96
 """Beats on either side of an episode that are kept with it, with their labels."""
-
-
-def undivided(split: Split, rows: Rows, until: Mapping[RecordKey, float]) -> list[RecordKey]:
-    """List the records of some rows of a split that no other side has a beat of, up to the seconds given.
-
-    An episode is made of any of a recording's beats and lies among the others, so that all of them train.
-    """
-    other = np.concatenate([side for _, side in split.sides()])
-    other = np.setdiff1d(other, rows)
-    (own, _), (others, code) = (record_codes(split.beats, some) for some in (rows, other))
-    limit = np.array([until.get(key, np.inf) for key in others])
-    early = split.beats.sample[other] / split.beats.fs[other] < limit[code]
-    shared = {others[i] for i in np.unique(code[early])}
-    return [key for key in own if key not in shared]
-
-
-class Episodes:
-    """Episodes of recordings, each recording's made once and kept.
-
-    Parameters
-    ----------
-    how, kinds
-        As in `episode_recordings`.
-    """
-
-    def __init__(self, how: Preprocessing, kinds: Sequence[str]) -> None:
-        self._how, self._kinds = how, kinds
-        self._made: dict[tuple[RecordKey, float], list[Recording]] = {}
-
-    def of(
-        self, keys: Iterable[RecordKey], until: Mapping[RecordKey, float] | None = None
-    ) -> list[Recording]:
-        """Prepare episodes of recordings, up to the seconds given; see `episode_recordings`."""
-        found: list[Recording] = []
-        for key in sorted(keys):
-            limit = (until or {}).get(key, np.inf)
-            if (key, limit) not in self._made:
-                made = episode_recordings([key], self._how, self._kinds, {key: limit})
-                self._made[key, limit] = made
-            found += self._made[key, limit]
-        return found
 
 
 def episode_recordings(
@@ -106,14 +62,4 @@ def _around_episodes(longer: Longer, key: RecordKey, how: Preprocessing) -> list
     table = detected_beats(longer.record, longer.annotations, leads, how, database=key[0])
     (whole,) = prepare(table, np.arange(len(table)), how)
     made_up = np.isin(table.sample, longer.annotations.sample[longer.made_up]) & (table.label >= 0)
-    near = binary_dilation(made_up, iterations=CONTEXT)
-    edges = np.flatnonzero(np.diff(near, prepend=False, append=False))
-    return [
-        Recording(
-            f"{whole.name} with episodes, from beat {begin}",
-            whole.beats[begin:end].clone(),
-            whole.rhythm[begin:end],
-            whole.label[begin:end],
-        )
-        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-    ]
+    return stretches_around(whole, made_up, CONTEXT, "episodes")

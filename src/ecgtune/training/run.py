@@ -19,12 +19,12 @@ from ecgtune.model import Model
 from ecgtune.splits import Split, make_split
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config, DataOptions
-from ecgtune.training.episodes import Episodes, undivided
 from ecgtune.training.estimator import SCORE, best_epoch
 from ecgtune.training.export import save_model
 from ecgtune.training.fibrillating import fibrillating_recordings
 from ecgtune.training.fit import Progress, claim, fit, fresh_network
 from ecgtune.training.further import Further, measure_further, with_further
+from ecgtune.training.made_up import MadeUp, undivided
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
 from ecgtune.training.personal_protocol import Adapted, adapt, adapted_result
 from ecgtune.training.sequences import prepare
@@ -127,10 +127,10 @@ def train(
     )
 
     weak = weak_recordings(fibrillating_recordings(config.data.weak, how), how, config.training.length)
-    episodes = Episodes(how, config.data.episodes)
+    made_up = MadeUp(how, config.data)
     until = split.signal_until if divided else split.validate_until
-    made_up = episodes.of(undivided(split, split.train, until), until)
-    net, best = fit(config, sides[0], [*weak, *made_up], sides[1], out / "choose", seed, tell)
+    beside = [*weak, *made_up.of(undivided(split, split.train, until), until)]
+    net, best = fit(config, sides[0], beside, sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
     if config.training.refit:
@@ -138,9 +138,9 @@ def train(
         tell(f"refitting on training and validation side for {epochs} epochs")
         until = split.validate_until
         side_rows = np.concatenate([split.train, split.validate])
-        made_up = episodes.of(undivided(split, side_rows, until), until)
+        beside = [*weak, *made_up.of(undivided(split, side_rows, until), until)]
         side = prepare(table, rows_of(table, index, side_rows), how)
-        net, _ = fit(config, side, [*weak, *made_up], None, out / "refit", seed, tell, epochs=epochs)
+        net, _ = fit(config, side, beside, None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 

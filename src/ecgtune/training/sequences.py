@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -54,6 +55,21 @@ def prepare(table: Beats, rows: NDArray[np.integer], how: Preprocessing) -> list
             )
         )
     return made
+
+
+def stretches_around(whole: Recording, wanted: NDArray[np.bool_], context: int, what: str) -> list[Recording]:
+    """Cut wanted beats out of a recording, with so many beats on either side and all their labels."""
+    near = binary_dilation(wanted, iterations=context)
+    edges = np.flatnonzero(np.diff(near, prepend=False, append=False))
+    return [
+        Recording(
+            f"{whole.name} with {what}, from beat {begin}",
+            whole.beats[begin:end].clone(),
+            whole.rhythm[begin:end].clone(),
+            whole.label[begin:end].clone(),
+        )
+        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    ]
 
 
 def class_weights(labels: Sequence[Tensor], power: float, fewest: int = 20) -> Tensor:

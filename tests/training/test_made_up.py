@@ -1,0 +1,67 @@
+"""What is made up of training recordings: of which, and once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgtune.beats import Preprocessing
+from ecgtune.splits import make_split
+from ecgtune.training import made_up
+from ecgtune.training.config import DataOptions
+from ecgtune.training.made_up import MadeUp, undivided
+from ecgtune.training.tables import index_database
+
+HOW = Preprocessing()
+DATA = DataOptions(episodes=("tachycardia", "slower"), faults=("pop",))
+
+
+def test_episodes_and_faults_of_a_recording_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, str, float]] = []
+
+    def maker(what, expected):
+        def make(keys, how, kinds, until):
+            ((key, limit),) = until.items()
+            assert (list(keys), how, kinds) == ([key], HOW, expected)
+            made.append((what, key[1], limit))
+            return [f"{what} of {key[1]} until {limit:g}"]
+
+        return make
+
+    monkeypatch.setattr(made_up, "episode_recordings", maker("episodes", DATA.episodes))
+    monkeypatch.setattr(made_up, "faulty_recordings", maker("faults", DATA.faults))
+    one, other = ("db", "1"), ("db", "2")
+    every = MadeUp(HOW, DATA)
+    assert every.of([one]) == ["episodes of 1 until inf", "faults of 1 until inf"]
+    assert every.of([other, one]) == [
+        f"{what} of {name} until inf" for name in "12" for what in ("episodes", "faults")
+    ]
+    assert every.of([one], {one: 60.0}) == ["episodes of 1 until 60", "faults of 1 until 60"]
+    assert made == [
+        (what, *place)
+        for place in (("1", np.inf), ("2", np.inf), ("1", 60.0))
+        for what in ("episodes", "faults")
+    ]
+
+
+def test_nothing_is_read_where_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MadeUp(HOW, DataOptions()).of([("nowhere", "1")]) == []
+
+
+def test_records_that_are_divided_between_sides_give_nothing(mitdb: Path) -> None:
+    """Else beats that are to be tested would train, in what is made up or beside it."""
+    index = index_database("mitdb")
+    split = make_split(index, "beat-split", seed=0)
+    assert undivided(split, split.train, {}) == []
+    by_patient = make_split(index, "inter-patient", seed=0)
+    assert undivided(by_patient, by_patient.train, {}) == list(by_patient.records("train"))
+    both = np.concatenate([by_patient.train, by_patient.validate])
+    assert len(undivided(by_patient, both, {})) == 21
+
+
+def test_of_records_that_are_divided_in_time_the_first_part_gives(mitdb: Path) -> None:
+    index = index_database("mitdb")
+    split = make_split(index, "chronological", seed=0, window=(3.0, 3.0))
+    assert undivided(split, split.train, split.signal_until) == list(split.records("train"))
+    # 201 and 202 are one patient, whose first record is training's as a whole.
+    assert undivided(split, split.train, split.validate_until) == [("mitdb", "201")]
