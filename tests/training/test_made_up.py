@@ -32,20 +32,23 @@ def test_episodes_and_faults_of_a_recording_are_made_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(made_up, "faulty_recordings", maker("faults", DATA.faults))
     one, other = ("db", "1"), ("db", "2")
     every = MadeUp(HOW, DATA)
-    assert every.of([one]) == ["episodes of 1 until inf", "faults of 1 until inf"]
-    assert every.of([other, one]) == [
-        f"{what} of {name} until inf" for name in "12" for what in ("episodes", "faults")
-    ]
-    assert every.of([one], {one: 60.0}) == ["episodes of 1 until 60", "faults of 1 until 60"]
+    assert every.episodes([one]) == ["episodes of 1 until inf"]
+    assert every.episodes([other, one]) == ["episodes of 1 until inf", "episodes of 2 until inf"]
+    assert every.faults([other, one]) == ["faults of 1 until inf", "faults of 2 until inf"]
+    assert every.faults([one]) == ["faults of 1 until inf"]
+    assert every.episodes([one], {one: 60.0}) == ["episodes of 1 until 60"]
     assert made == [
-        (what, *place)
-        for place in (("1", np.inf), ("2", np.inf), ("1", 60.0))
-        for what in ("episodes", "faults")
+        ("episodes", "1", np.inf),
+        ("episodes", "2", np.inf),
+        ("faults", "1", np.inf),
+        ("faults", "2", np.inf),
+        ("episodes", "1", 60.0),
     ]
 
 
 def test_nothing_is_read_where_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MadeUp(HOW, DataOptions()).of([("nowhere", "1")]) == []
+    nothing = MadeUp(HOW, DataOptions())
+    assert nothing.episodes([("nowhere", "1")]) == nothing.faults([("nowhere", "1")]) == []
 
 
 def test_records_that_are_divided_between_sides_give_nothing(mitdb: Path) -> None:

@@ -36,6 +36,7 @@ VARIANTS: dict[str, Overrides] = {
     "without episodes": {"data": {"episodes": []}},
     "without jumps": {"preprocessing": {"usual": 0}},
     "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
+    "without faults": {"data": {"faults": []}},
     "without atria": {"preprocessing": {"atria": 0}},
     "without look-alikes": {"preprocessing": {"alike": 0}},
     "without relations": {

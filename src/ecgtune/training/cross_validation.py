@@ -74,10 +74,11 @@ def cross_validate(
         if table is None:
             keys = {key for side in ("train", "validate") for key in split.records(side)}
             table = training_table(sorted(keys), how)
-        side = prepare(table, rows_of(table, index, split.train), how)
+        whole = split.records("train")
+        side = [*prepare(table, rows_of(table, index, split.train), how), *made_up.faults(whole)]
         teach = [one for one in fibrillating if one.key[0] in config.data.weak and one.key not in away]
-        weak = weak_recordings(teach, how, config.training.length)
-        beside, epochs = [*weak, *made_up.of(split.records("train"))], config.training.epochs
+        beside = [*weak_recordings(teach, how, config.training.length), *made_up.episodes(whole)]
+        epochs = config.training.epochs
         net, _ = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs)
         model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
         others = table.select(np.isin(table.patient, split.patients("validate")))

@@ -70,7 +70,7 @@ def fit(
     config
         Network, augmentation and how it is fitted.
     train_side
-        Recordings with labels of beats.
+        Recordings with labels of beats, by which the classes are weighted.
     beside
         Others that train too, but have no say in how the classes are weighted.
     validate_side

@@ -1,6 +1,6 @@
 """What is made up of training recordings and trains beside them: episodes, and stretches with faults."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -29,6 +29,10 @@ def undivided(split: Split, rows: Rows, until: Mapping[RecordKey, float]) -> lis
     return [key for key in own if key not in shared]
 
 
+Until = Mapping[RecordKey, float]
+Make = Callable[[RecordKey, Until], list[Recording]]
+
+
 class MadeUp:
     """What is made up of recordings, each recording's made once and kept.
 
@@ -42,20 +46,29 @@ class MadeUp:
 
     def __init__(self, how: Preprocessing, data: DataOptions) -> None:
         self._how, self._data = how, data
-        self._made: dict[tuple[RecordKey, float], list[Recording]] = {}
+        self._made: dict[tuple[str, RecordKey, float], list[Recording]] = {}
 
-    def of(
-        self, keys: Iterable[RecordKey], until: Mapping[RecordKey, float] | None = None
-    ) -> list[Recording]:
-        """Prepare what is made up of recordings, as `undivided` gives them, up to the seconds given."""
+    def episodes(self, keys: Iterable[RecordKey], until: Until | None = None) -> list[Recording]:
+        """Prepare episodes of recordings, as `undivided` gives them, up to the seconds given."""
+
+        def make(key: RecordKey, only: Until) -> list[Recording]:
+            return episode_recordings([key], self._how, self._data.episodes, only)
+
+        return self._kept("episodes", make, keys, until or {})
+
+    def faults(self, keys: Iterable[RecordKey], until: Until | None = None) -> list[Recording]:
+        """Prepare stretches with faults, likewise."""
+
+        def make(key: RecordKey, only: Until) -> list[Recording]:
+            return faulty_recordings([key], self._how, self._data.faults, only)
+
+        return self._kept("faults", make, keys, until or {})
+
+    def _kept(self, what: str, make: Make, keys: Iterable[RecordKey], until: Until) -> list[Recording]:
         found: list[Recording] = []
         for key in sorted(keys):
-            limit = (until or {}).get(key, np.inf)
-            if (key, limit) not in self._made:
-                only = {key: limit}
-                self._made[key, limit] = [
-                    *episode_recordings([key], self._how, self._data.episodes, only),
-                    *faulty_recordings([key], self._how, self._data.faults, only),
-                ]
-            found += self._made[key, limit]
+            limit = until.get(key, np.inf)
+            if (what, key, limit) not in self._made:
+                self._made[what, key, limit] = make(key, {key: limit})
+            found += self._made[what, key, limit]
         return found

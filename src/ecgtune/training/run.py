@@ -129,8 +129,10 @@ def train(
     weak = weak_recordings(fibrillating_recordings(config.data.weak, how), how, config.training.length)
     made_up = MadeUp(how, config.data)
     until = split.signal_until if divided else split.validate_until
-    beside = [*weak, *made_up.of(undivided(split, split.train, until), until)]
-    net, best = fit(config, sides[0], beside, sides[1], out / "choose", seed, tell)
+    whole = undivided(split, split.train, until)
+    teach = [*sides[0], *made_up.faults(whole, until)]
+    beside = [*weak, *made_up.episodes(whole, until)]
+    net, best = fit(config, teach, beside, sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1])
     if config.training.refit:
@@ -138,9 +140,10 @@ def train(
         tell(f"refitting on training and validation side for {epochs} epochs")
         until = split.validate_until
         side_rows = np.concatenate([split.train, split.validate])
-        beside = [*weak, *made_up.of(undivided(split, side_rows, until), until)]
-        side = prepare(table, rows_of(table, index, side_rows), how)
-        net, _ = fit(config, side, beside, None, out / "refit", seed, tell, epochs=epochs)
+        whole = undivided(split, side_rows, until)
+        teach = [*prepare(table, rows_of(table, index, side_rows), how), *made_up.faults(whole, until)]
+        beside = [*weak, *made_up.episodes(whole, until)]
+        net, _ = fit(config, teach, beside, None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
