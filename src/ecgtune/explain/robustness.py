@@ -149,8 +149,8 @@ def notes_of(studied: Studied, index: Index, plan: Plan) -> list[str]:
         notes.append(f"the beat detector was trained on {', '.join(seen)}")
     if taught := studied.training.get("faults"):
         notes.append(
-            f"the model was trained with simulated faults of leads ({', '.join(taught)}) in other recordings; "
-            "the noise that nstdb recorded is new to it"
+            f"the model was trained with simulated faults of leads ({', '.join(taught)}) in other "
+            "recordings; the noise that nstdb recorded is new to it"
         )
     if replace(plan, records=None) != FULL:
         notes.append("a short run, which shows that all works")
