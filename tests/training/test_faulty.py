@@ -159,6 +159,15 @@ def test_nothing_is_read_beyond_the_second_that_is_given() -> None:
     assert 0 < sum(len(one.label) for one in part) < 0.7 * sum(len(one.label) for one in whole)
 
 
+def test_of_a_recording_without_time_or_beats_nothing_is_made(
+    opened: Callable[[tuple[Record, Annotations]], None], clean: tuple[Record, Annotations]
+) -> None:
+    assert faulty_recordings([("db", "1")], HOW, KINDS, {("db", "1"): 20.0}) == []
+    record, annotations = clean
+    opened((record, annotations.select(np.zeros(len(annotations), dtype=bool))))
+    assert faulty_recordings([("db", "1")], HOW, KINDS) == []
+
+
 def test_nothing_is_read_where_nothing_is_asked_for() -> None:
     assert faulty_recordings([("nowhere", "1")], HOW, ()) == []
 

@@ -32,6 +32,9 @@ CONTEXT = 64
 _SPOILT_S, _BETWEEN_S = (10.0, 60.0), (60.0, 200.0)
 """How long a stretch lasts, and what lies between two."""
 
+_SHORTEST_S = 60.0
+"""A recording that is shorter is left alone."""
+
 _SNR_DB = (-4.0, 18.0)
 """Of noise, see `ecgtune.signals.noise`."""
 
@@ -115,7 +118,8 @@ def faulty_recordings(
     Parameters
     ----------
     keys
-        The recordings, as `ecgtune.training.made_up.undivided` gives them.
+        The recordings, as `ecgtune.training.made_up.undivided` gives them. One that is short or has no beats
+        gives nothing.
     how
         Preprocessing of the model.
     kinds
@@ -128,6 +132,8 @@ def faulty_recordings(
         record, annotations = open_record(key)
         record = record_until(record, (until or {}).get(key, np.inf))
         annotations = annotations.select(annotations.sample < record.n_samples)
+        if record.duration < _SHORTEST_S or not len(annotations.beats()):
+            continue
         # As with episodes: a recording's faults are the same whoever else trains.
         draw = np.random.default_rng([1, *"/".join(key).encode()])
         made += _around_faults(put_in_faults(record, annotations, kinds, draw), annotations, key, how)

@@ -1,6 +1,6 @@
 """What is made up of training recordings and trains beside them: episodes, and stretches with faults."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from ecgtune.training.sequences import Recording
 from ecgtune.training.tables import RecordKey
 
 
-def undivided(split: Split, rows: Rows, until: Mapping[RecordKey, float]) -> list[RecordKey]:
+Until = Mapping[RecordKey, float]
+Make = Callable[[Iterable[RecordKey], Preprocessing, Sequence[str], Until], list[Recording]]
+
+
+def undivided(split: Split, rows: Rows, until: Until) -> list[RecordKey]:
     """List the records of some rows of a split that no other side has a beat of, up to the seconds given.
 
     What is made up of a recording is made of any of its beats and lies among the others, so that all of them
@@ -27,10 +31,6 @@ def undivided(split: Split, rows: Rows, until: Mapping[RecordKey, float]) -> lis
     early = split.beats.sample[other] / split.beats.fs[other] < limit[code]
     shared = {others[i] for i in np.unique(code[early])}
     return [key for key in own if key not in shared]
-
-
-Until = Mapping[RecordKey, float]
-Make = Callable[[RecordKey, Until], list[Recording]]
 
 
 class MadeUp:
@@ -46,29 +46,23 @@ class MadeUp:
 
     def __init__(self, how: Preprocessing, data: DataOptions) -> None:
         self._how, self._data = how, data
-        self._made: dict[tuple[str, RecordKey, float], list[Recording]] = {}
+        self._made: dict[tuple[Make, RecordKey, float], list[Recording]] = {}
 
     def episodes(self, keys: Iterable[RecordKey], until: Until | None = None) -> list[Recording]:
         """Prepare episodes of recordings, as `undivided` gives them, up to the seconds given."""
-
-        def make(key: RecordKey, only: Until) -> list[Recording]:
-            return episode_recordings([key], self._how, self._data.episodes, only)
-
-        return self._kept("episodes", make, keys, until or {})
+        return self._once(episode_recordings, self._data.episodes, keys, until or {})
 
     def faults(self, keys: Iterable[RecordKey], until: Until | None = None) -> list[Recording]:
         """Prepare stretches with faults, likewise."""
+        return self._once(faulty_recordings, self._data.faults, keys, until or {})
 
-        def make(key: RecordKey, only: Until) -> list[Recording]:
-            return faulty_recordings([key], self._how, self._data.faults, only)
-
-        return self._kept("faults", make, keys, until or {})
-
-    def _kept(self, what: str, make: Make, keys: Iterable[RecordKey], until: Until) -> list[Recording]:
+    def _once(
+        self, make: Make, kinds: Sequence[str], keys: Iterable[RecordKey], until: Until
+    ) -> list[Recording]:
         found: list[Recording] = []
         for key in sorted(keys):
             limit = until.get(key, np.inf)
-            if (what, key, limit) not in self._made:
-                self._made[what, key, limit] = make(key, {key: limit})
-            found += self._made[what, key, limit]
+            if (make, key, limit) not in self._made:
+                self._made[make, key, limit] = make([key], self._how, kinds, {key: limit})
+            found += self._made[make, key, limit]
         return found
