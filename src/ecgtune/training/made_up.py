@@ -13,7 +13,6 @@ from ecgtune.training.faulty import faulty_recordings
 from ecgtune.training.sequences import Recording
 from ecgtune.training.tables import RecordKey
 
-
 Until = Mapping[RecordKey, float]
 Make = Callable[[Iterable[RecordKey], Preprocessing, Sequence[str], Until], list[Recording]]
 
