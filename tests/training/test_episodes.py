@@ -8,7 +8,7 @@ import pytest
 
 from ecgtune.beats import Preprocessing
 from ecgtune.record import Annotations, Record
-from ecgtune.training import episodes
+from ecgtune.training import tables
 from ecgtune.training.episode_rhythms import (
     KINDS,
     Episode,
@@ -218,7 +218,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         count += 1
         return sinus_rhythm()
 
-    monkeypatch.setattr(episodes, "open_record", open_record)
+    monkeypatch.setattr(tables, "open_record", open_record)
     return lambda: count
 
 

@@ -10,7 +10,7 @@ from ecgtune.beats import Preprocessing
 from ecgtune.labels import CLASSES
 from ecgtune.record import Annotations, Record
 from ecgtune.signals.simulate import simulate
-from ecgtune.training import faulty
+from ecgtune.training import faulty, tables
 from ecgtune.training.faulty import CONTEXT, KINDS, Faulty, faulty_recordings, put_in_faults
 from ecgtune.training.sequences import IGNORED
 
@@ -98,7 +98,7 @@ def opened(
     """Lets another recording be opened than the clean one."""
 
     def use(source: tuple[Record, Annotations]) -> None:
-        monkeypatch.setattr(faulty, "open_record", lambda _: source)
+        monkeypatch.setattr(tables, "open_record", lambda _: source)
 
     use(clean)
     return use

@@ -19,7 +19,7 @@ from ecgtune.beats import Preprocessing, detected_beats
 from ecgtune.model import preferred_leads
 from ecgtune.training.episode_signal import Longer, with_episodes
 from ecgtune.training.sequences import Recording, prepare, stretches_around
-from ecgtune.training.tables import RecordKey, open_record, record_until
+from ecgtune.training.tables import RecordKey, open_until
 
 CONTEXT = 96
 """Beats on either side of an episode that are kept with it, with their labels."""
@@ -47,9 +47,7 @@ def episode_recordings(
     """
     made: list[Recording] = []
     for key in sorted(keys) if kinds else ():
-        record, annotations = open_record(key)
-        record = record_until(record, (until or {}).get(key, np.inf))
-        annotations = annotations.select(annotations.sample < record.n_samples)
+        record, annotations = open_until(key, (until or {}).get(key, np.inf))
         # Not by its place in the list: a recording's episodes are the same whoever else trains.
         longer = with_episodes(record, annotations, kinds, np.random.default_rng([*"/".join(key).encode()]))
         if longer is not None:

@@ -21,7 +21,7 @@ from ecgtune.record import Annotations, Record
 from ecgtune.signals.faults import Fault, with_faults
 from ecgtune.signals.noise import measured_beats, noise_gain, qrs_amplitude
 from ecgtune.training.sequences import Recording, prepare, stretches_around
-from ecgtune.training.tables import RecordKey, open_record, record_until
+from ecgtune.training.tables import RecordKey, open_until
 
 KINDS = ("burst", "motion", "muscle", "pop", "flat")
 """Of `ecgtune.signals.faults.FAULT_KINDS`; ``flat`` spares one lead."""
@@ -129,9 +129,7 @@ def faulty_recordings(
     """
     made: list[Recording] = []
     for key in sorted(keys) if kinds else ():
-        record, annotations = open_record(key)
-        record = record_until(record, (until or {}).get(key, np.inf))
-        annotations = annotations.select(annotations.sample < record.n_samples)
+        record, annotations = open_until(key, (until or {}).get(key, np.inf))
         if record.duration < _SHORTEST_S or not len(annotations.beats()):
             continue
         # As with episodes: a recording's faults are the same whoever else trains.

@@ -33,6 +33,13 @@ def open_record(key: RecordKey) -> tuple[Record, Annotations]:
     return replace(record, patient=database.patient(record_name)), record.annotations["atr"]
 
 
+def open_until(key: RecordKey, seconds: float) -> tuple[Record, Annotations]:
+    """Open a record as `open_record` does, but only up to a second of it."""
+    record, annotations = open_record(key)
+    record = record_until(record, seconds)
+    return record, annotations.select(annotations.sample < record.n_samples)
+
+
 def index_database(*names: str, paced: bool = False) -> Beats:
     """Index of all annotated beats of databases, without signal.
 
@@ -122,9 +129,7 @@ def _cut(
     until: float = np.inf,
     most_leads: int | None = None,
 ) -> Beats:
-    record, annotations = open_record(key)
-    record = record_until(record, until)
-    annotations = annotations.select(annotations.sample < record.n_samples)
+    record, annotations = open_until(key, until)
     # The same choice of leads as at prediction.
     leads = preferred_leads(record, tuple(range(len(record.leads))), min(how.leads, most_leads or how.leads))
     cut = detected_beats if detected else annotated_beats
