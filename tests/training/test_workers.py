@@ -46,11 +46,11 @@ def test_threads_are_as_before_after_an_error():
 
 def test_several_processes_yield_each_result_with_its_place():
     found, processes = {}, set()
-    for place, (task, process, threads) in run_all(wait, 0.3, [1.0, 0.0, 0.0, 0.0], 2):
+    for place, (task, process, threads) in run_all(wait, 0.3, [10.0, 0.0, 0.0, 0.0], 2):
         found[place] = task
         processes.add(process)
         assert threads == 1
-    assert found == {0: 1.0, 1: 0.0, 2: 0.0, 3: 0.0}
+    assert found == {0: 10.0, 1: 0.0, 2: 0.0, 3: 0.0}
     # What is quick does not wait for what was begun before it.
     assert next(iter(found)) != 0
     assert len(processes) == 2

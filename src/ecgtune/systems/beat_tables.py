@@ -19,7 +19,7 @@ from ecgtune.record import Record
 from ecgtune.signals.filters import bandpass
 from ecgtune.signals.resample import to_native
 from ecgtune.splits import Split, make_split
-from ecgtune.training.tables import RecordKey, open_until, rows_of
+from ecgtune.training.tables import RecordKey, open_record, record_until, rows_of
 from ecgtune.training.trials import WindowTable
 
 Floats = NDArray[np.float32]
@@ -72,7 +72,9 @@ def beat_table(
     tables = []
     for name in records:
         key = (how["database"], name)
-        record, annotations = open_until(key, (until or {}).get(key, math.inf))
+        record, annotations = open_record(key)
+        record = record_until(record, (until or {}).get(key, math.inf))
+        annotations = annotations.select(annotations.sample < record.n_samples)
         leads = preferred_leads(record, range(len(record.leads)), how["leads"])
         beats = annotated_beats(record, annotations, leads, Preprocessing(leads=len(leads)), database=key[0])
         at = to_native(beats.at, record.fs)

@@ -28,7 +28,7 @@ from ecgtune.signals.resample import to_native
 from ecgtune.splits import Split, make_split
 from ecgtune.training.stacked import Member, Settings, Trained, decide
 from ecgtune.training.stacks import Trainer, Windows, predict_all
-from ecgtune.training.tables import open_until
+from ecgtune.training.tables import open_record, record_until
 from ecgtune.training.window_augmentation import WindowAugmentation
 
 Rows = NDArray[np.int64]
@@ -84,7 +84,9 @@ def load_windows(
     tables = []
     for name in records:
         key = (how["database"], name)
-        record, annotations = open_until(key, (until or {}).get(key, math.inf))
+        record, annotations = open_record(key)
+        record = record_until(record, (until or {}).get(key, math.inf))
+        annotations = annotations.select(annotations.sample < record.n_samples)
         lead = record.leads.index(how["lead"]) if how["lead"] in record.leads else 0
         beats = annotated_beats(record, annotations, [lead], Preprocessing(leads=1), database=key[0])
         signal = record.read(0, record.n_samples)[:, lead]
