@@ -20,9 +20,8 @@ def test_episodes_and_faults_of_a_recording_are_made_once(monkeypatch: pytest.Mo
     made: list[tuple[str, str, float]] = []
 
     def maker(what, expected):
-        def make(keys, how, kinds, until):
-            ((key, limit),) = until.items()
-            assert (list(keys), how, kinds) == ([key], HOW, expected)
+        def make(key, how, kinds, limit):
+            assert (how, kinds) == (HOW, expected)
             made.append((what, key[1], limit))
             return [f"{what} of {key[1]} until {limit:g}"]
 
@@ -44,6 +43,19 @@ def test_episodes_and_faults_of_a_recording_are_made_once(monkeypatch: pytest.Mo
         ("faults", "2", np.inf),
         ("episodes", "1", 60.0),
     ]
+
+
+def test_they_do_not_depend_on_which_other_recordings_train(mitdb: Path) -> None:
+    one, other = ("mitdb", "101"), ("mitdb", "119")
+    both = MadeUp(HOW, DATA)
+    for among, alone in (
+        (both.episodes([other, one]), [MadeUp(HOW, DATA).episodes([key]) for key in (one, other)]),
+        (both.faults([other, one]), [MadeUp(HOW, DATA).faults([key]) for key in (one, other)]),
+    ):
+        assert all(alone)
+        for made, same in zip(among, [each for part in alone for each in part], strict=True):
+            assert made.name == same.name
+            np.testing.assert_array_equal(made.beats, same.beats)
 
 
 def test_nothing_is_read_where_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

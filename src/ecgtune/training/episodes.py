@@ -11,7 +11,7 @@ It is the signal that is put together, and it is read as any other: filters, det
 look-alikes find an episode as they would find a real one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,33 +26,28 @@ CONTEXT = 96
 
 
 def episode_recordings(
-    keys: Iterable[RecordKey],
-    how: Preprocessing,
-    kinds: Sequence[str],
-    until: Mapping[RecordKey, float] | None = None,
+    key: RecordKey, how: Preprocessing, kinds: Sequence[str], until: float = np.inf
 ) -> list[Recording]:
-    """Prepare episodes of recordings, with the beats around them.
+    """Prepare episodes of a recording, with the beats around them.
 
     Parameters
     ----------
-    keys
-        The recordings, as `undivided` gives them. One that is too fast or has too few normal beats gives
-        nothing.
+    key
+        The recording, as `ecgtune.training.made_up.undivided` gives it. One that is too fast or has too few
+        normal beats gives nothing.
     how
         Preprocessing of the model.
     kinds
         Of `ecgtune.training.episode_rhythms.KINDS`; nothing is read where there are none.
     until
-        As in `ecgtune.training.tables.training_table`.
+        Second after which nothing of the recording is read.
     """
-    made: list[Recording] = []
-    for key in sorted(keys) if kinds else ():
-        record, annotations = open_until(key, (until or {}).get(key, np.inf))
-        # Not by its place in the list: a recording's episodes are the same whoever else trains.
-        longer = with_episodes(record, annotations, kinds, np.random.default_rng([*"/".join(key).encode()]))
-        if longer is not None:
-            made += _around_episodes(longer, key, how)
-    return made
+    if not kinds:
+        return []
+    # Drawn by the recording's name: its episodes are the same whoever else trains.
+    draw = np.random.default_rng([*"/".join(key).encode()])
+    longer = with_episodes(*open_until(key, until), kinds, draw)
+    return [] if longer is None else _around_episodes(longer, key, how)
 
 
 def _around_episodes(longer: Longer, key: RecordKey, how: Preprocessing) -> list[Recording]:

@@ -6,7 +6,7 @@ beat. Stretches of every training recording are therefore read once more with fa
 label; a false detection is labelled Q, for nobody can say what it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -108,34 +108,21 @@ def _faults(
 
 
 def faulty_recordings(
-    keys: Iterable[RecordKey],
-    how: Preprocessing,
-    kinds: Sequence[str],
-    until: Mapping[RecordKey, float] | None = None,
+    key: RecordKey, how: Preprocessing, kinds: Sequence[str], until: float = np.inf
 ) -> list[Recording]:
-    """Prepare stretches of recordings with faults, and the beats around them.
+    """Prepare stretches of a recording with faults, and the beats around them.
 
-    Parameters
-    ----------
-    keys
-        The recordings, as `ecgtune.training.made_up.undivided` gives them. One that is short or has no beats
-        gives nothing.
-    how
-        Preprocessing of the model.
-    kinds
-        Of `KINDS`; nothing is read where there are none.
-    until
-        As in `ecgtune.training.tables.training_table`.
+    Arguments are those of `ecgtune.training.episodes.episode_recordings`, with kinds of `KINDS`. A recording
+    that is short or has no beats gives nothing.
     """
-    made: list[Recording] = []
-    for key in sorted(keys) if kinds else ():
-        record, annotations = open_until(key, (until or {}).get(key, np.inf))
-        if record.duration < _SHORTEST_S or not len(annotations.beats()):
-            continue
-        # As with episodes: a recording's faults are the same whoever else trains.
-        draw = np.random.default_rng([1, *"/".join(key).encode()])
-        made += _around_faults(put_in_faults(record, annotations, kinds, draw), annotations, key, how)
-    return made
+    if not kinds:
+        return []
+    record, annotations = open_until(key, until)
+    if record.duration < _SHORTEST_S or not len(annotations.beats()):
+        return []
+    # Drawn by the recording's name, as episodes are.
+    draw = np.random.default_rng([1, *"/".join(key).encode()])
+    return _around_faults(put_in_faults(record, annotations, kinds, draw), annotations, key, how)
 
 
 def _around_faults(

@@ -14,7 +14,7 @@ from ecgtune.training.sequences import Recording
 from ecgtune.training.tables import RecordKey
 
 Until = Mapping[RecordKey, float]
-Make = Callable[[Iterable[RecordKey], Preprocessing, Sequence[str], Until], list[Recording]]
+Make = Callable[[RecordKey, Preprocessing, Sequence[str], float], list[Recording]]
 
 
 def undivided(split: Split, rows: Rows, until: Until) -> list[RecordKey]:
@@ -62,6 +62,6 @@ class MadeUp:
         for key in sorted(keys):
             limit = until.get(key, np.inf)
             if (make, key, limit) not in self._made:
-                self._made[make, key, limit] = make([key], self._how, kinds, {key: limit})
+                self._made[make, key, limit] = make(key, self._how, kinds, limit)
             found += self._made[make, key, limit]
         return found
