@@ -14,6 +14,7 @@ from ecgtune.training.episode_rhythms import (
     Episode,
     Kind,
     acceleration,
+    ectopy,
     fibrillation,
     slower,
     tachycardia,
@@ -76,7 +77,7 @@ def test_nothing_is_taken_out(seed: int) -> None:
     assert longer.record.fs == record.fs
 
 
-@pytest.mark.parametrize("kind", [tachycardia, ventricular, fibrillation, acceleration, slower])
+@pytest.mark.parametrize("kind", [tachycardia, ventricular, fibrillation, acceleration, slower, ectopy])
 def test_every_beat_lies_on_its_qrs(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     longer = made_of(kind, monkeypatch)
     signal, at = longer.record.signal[:, 0], longer.annotations.sample
@@ -174,6 +175,60 @@ def test_without_enough_ventricular_beats_there_is_no_run_of_them(monkeypatch: p
     assert with_episodes(*sinus_rhythm(), ALL, np.random.default_rng(0)) is None
 
 
+def with_early(*early: int, n: int = 20, p_wave: tuple[float, float] | None = None) -> Kind:
+    """Beats of one rate, but for early ones and the pauses after them."""
+
+    def kind(usual: float, draw: np.random.Generator) -> Episode:
+        sinus = ~np.isin(np.arange(n), early)
+        intervals = np.where(sinus, usual, 0.7 * usual)
+        return ectopy(usual, draw)._replace(intervals=intervals, sinus=sinus, p_wave=p_wave)
+
+    return kind
+
+
+def test_early_beats_are_supraventricular_among_normal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = made_of(with_early(5, 10, 11), monkeypatch)
+    at, symbol = longer.annotations.sample, longer.annotations.symbol
+    for own in stretches(longer):
+        early = symbol[own] == "S"
+        assert set(symbol[own][~early]) == {"N"}
+        intervals = np.diff(at[own]) / FS
+        assert intervals[early[1:]] == pytest.approx(np.full(early.sum(), 0.56), rel=0.05)
+        assert np.median(intervals[~early[1:]]) == pytest.approx(0.8, rel=0.05)
+
+
+def test_early_beats_lack_the_p_wave_that_normal_ones_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = made_of(with_early(5, 10), monkeypatch)
+    at, signal = longer.annotations.sample[longer.made_up], longer.record.signal[:, 0]
+    early = longer.annotations.symbol[longer.made_up] == "S"
+    # The crest of the P wave, above what comes between it and the QRS.
+    crest, flat = at - round(0.17 * FS), at - round(0.1 * FS)
+    height = signal[crest] - signal[flat]
+    assert np.median(height[~early]) == pytest.approx(0.15, abs=0.03)
+    assert np.abs(np.median(height[early])) < 0.05
+
+
+def test_early_beats_may_have_another_p_wave(monkeypatch: pytest.MonkeyPatch) -> None:
+    without, inverted = (made_of(with_early(5, 10, p_wave=wave), monkeypatch) for wave in (None, (-1.0, 0.1)))
+    at, early = without.annotations.sample, without.annotations.symbol == "S"
+    more = (inverted.record.signal - without.record.signal)[at - round(0.19 * FS), 0]
+    assert np.median(more[early & without.made_up]) == pytest.approx(-0.15, abs=0.03)
+    assert np.abs(more[~early]).max() < 0.01
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ectopy_begins_and_ends_with_the_sinus_node(seed: int) -> None:
+    episode = ectopy(0.8, np.random.default_rng(seed))
+    assert episode.sinus is not None
+    assert episode.sinus[[0, -1]].all()
+    early = ~episode.sinus
+    assert 0 <= early.mean() < 0.6
+    assert len(episode.intervals) == len(early)
+    assert episode.intervals.min() >= 0.3
+    if early.any():
+        assert np.median(episode.intervals[early]) < 0.95 * np.median(episode.intervals[~early])
+
+
 def test_an_acceleration_is_normal_and_gradual(monkeypatch: pytest.MonkeyPatch) -> None:
     longer = made_of(acceleration, monkeypatch)
     assert set(longer.annotations.symbol[longer.made_up]) == {"N"}
@@ -227,7 +282,7 @@ HOW = Preprocessing(usual=1024, alike=20)
 
 @pytest.mark.usefixtures("opened")
 def test_episodes_are_kept_with_the_beats_around_them() -> None:
-    made = episode_recordings(("db", "1"), HOW, ALL)
+    made = episode_recordings(("db", "1"), HOW, [ALL])
     assert made
     for one in made:
         assert one.beats.shape[1:] == (HOW.channels, HOW.width)
@@ -240,9 +295,9 @@ def test_episodes_are_kept_with_the_beats_around_them() -> None:
 
 @pytest.mark.usefixtures("opened")
 def test_they_are_drawn_by_the_name_of_the_recording() -> None:
-    (one, *_), (again, *_) = (episode_recordings(("db", "2"), HOW, ALL) for _ in range(2))
+    (one, *_), (again, *_) = (episode_recordings(("db", "2"), HOW, [ALL]) for _ in range(2))
     np.testing.assert_array_equal(one.beats, again.beats)
-    other = episode_recordings(("db", "3"), HOW, ALL)
+    other = episode_recordings(("db", "3"), HOW, [ALL])
     assert not any(np.array_equal(each.beats, one.beats) for each in other)
 
 
@@ -252,22 +307,34 @@ def test_nothing_is_read_where_nothing_is_asked_for(opened: Callable[[], int]) -
 
 
 @pytest.mark.usefixtures("opened")
+def test_each_list_of_kinds_has_a_copy_of_its_own() -> None:
+    one, two = ["tachycardia"], ["ectopy"]
+    both = episode_recordings(("db", "1"), HOW, [one, two])
+    first = episode_recordings(("db", "1"), HOW, [one])
+    assert 0 < len(first) < len(both)
+    for made, alone in zip(both, first, strict=False):
+        np.testing.assert_array_equal(made.beats, alone.beats)
+    again = episode_recordings(("db", "1"), HOW, [one, one])
+    assert not any(np.array_equal(again[0].beats, made.beats) for made in again[len(first) :])
+
+
+@pytest.mark.usefixtures("opened")
 def test_only_kinds_that_are_asked_for_are_made_up() -> None:
-    made = episode_recordings(("db", "1"), HOW, ["acceleration", "slower"])
+    made = episode_recordings(("db", "1"), HOW, [["acceleration", "slower"]])
     assert all(1 not in one.label for one in made)
 
 
 @pytest.mark.usefixtures("opened")
 def test_nothing_is_read_beyond_the_second_that_is_given() -> None:
-    made = episode_recordings(("db", "1"), HOW, ALL, 100.0)
+    made = episode_recordings(("db", "1"), HOW, [ALL], 100.0)
     assert len(made) > 0
     # The ventricular beat comes later, and so do most normal ones.
     assert all(2 not in one.label for one in made)
-    assert episode_recordings(("db", "1"), HOW, ALL, 5.0) == []
+    assert episode_recordings(("db", "1"), HOW, [ALL], 5.0) == []
 
 
 def test_an_episode_of_a_real_recording_reads_as_one(mitdb: Path) -> None:
-    made = episode_recordings(("mitdb", "101"), HOW, ALL)
+    made = episode_recordings(("mitdb", "101"), HOW, [["tachycardia", "fibrillation"]])
     supra = np.concatenate([one.label.numpy() == 1 for one in made])
     rhythm = np.concatenate([one.rhythm.numpy() for one in made])
     since, until = (HOW.rhythm_features.index(f"drop {which} a jump") for which in ("since", "until"))

@@ -13,7 +13,7 @@ from ecgtune.training.made_up import MadeUp, undivided
 from ecgtune.training.tables import index_database
 
 HOW = Preprocessing()
-DATA = DataOptions(episodes=("tachycardia", "slower"), faults=("pop",))
+DATA = DataOptions(episodes=(("tachycardia", "slower"), ("ectopy",)), faults=("pop",))
 
 
 def test_episodes_and_faults_of_a_recording_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

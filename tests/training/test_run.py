@@ -66,10 +66,10 @@ def test_a_run_folder_holds_config_split_history_checkpoints_metrics_and_the_mod
 
 def test_without_refit_the_model_is_trained_on_the_training_side_alone(tmp_path):
     out = tmp_path / "run"
-    data = DataOptions(episodes=("slower",), faults=("pop",))
+    data = DataOptions(episodes=(("slower",),), faults=("pop",))
     run.train(replace(small_config(epochs=1, refit=False), data=data), out, test=False)
     card = load_model(out / "model").card
-    assert (card["training"]["episodes"], card["training"]["faults"]) == (["slower"], ["pop"])
+    assert (card["training"]["episodes"], card["training"]["faults"]) == ([["slower"]], ["pop"])
     assert card["training"]["patients"] == ["mitdb/106", "mitdb/208"]
     assert card["metrics"] == {}
     assert not (out / "refit").exists()

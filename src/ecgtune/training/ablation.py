@@ -34,6 +34,9 @@ VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
     "without episodes": {"data": {"episodes": []}},
+    "without early beats": {
+        "data": {"episodes": lambda copies: [own for own in copies if own != ["ectopy"]]}
+    },
     "without jumps": {"preprocessing": {"usual": 0}},
     "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
     "without faults": {"data": {"faults": []}},
@@ -49,7 +52,8 @@ VARIANTS: dict[str, Overrides] = {
     "without pieces": {"network": {"bends": [-2.5, 2.5]}},
     "without recordings of fibrillation": {"data": {"weak": []}},
 }
-"""What is changed, by section of the configuration (None: left out); `SEEDED` differs in its seed alone."""
+"""What is changed, by section of the configuration: to a value, to what is made of the configuration's, or
+left out (None). `SEEDED` differs in its seed alone."""
 
 _S_F1, _V_F1 = "S F1", "V F1"
 
@@ -88,10 +92,11 @@ def measure(
 
 
 def changed(config: Config, overrides: Overrides) -> Config:
-    """Change single values of a configuration; None leaves one out."""
+    """Change single values of a configuration, as `VARIANTS` says."""
     content = config.to_dict()
     for section, values in overrides.items():
-        merged = content[section] | dict(values)
+        own = content[section]
+        merged = own | {key: value(own[key]) if callable(value) else value for key, value in values.items()}
         content[section] = {key: value for key, value in merged.items() if value is not None}
     return make_config(content, config.name)
 

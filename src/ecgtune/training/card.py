@@ -45,7 +45,7 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         "training": {
             "data": ",".join(config.data.databases),
             "weak": list(config.data.weak),
-            "episodes": list(config.data.episodes),
+            "episodes": [list(kinds) for kinds in config.data.episodes],
             "faults": list(config.data.faults),
             "protocol": split.protocol,
             "split_hash": split.hash,

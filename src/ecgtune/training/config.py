@@ -1,9 +1,11 @@
 """What a training is given: one TOML file, every parameter in it."""
 
+import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ class DataOptions:
         Databases whose recordings have a rhythm for a label; see `ecgtune.training.weak`. They only train.
     episodes
         Kinds of episodes that are made up of training recordings, and train too; see
-        `ecgtune.training.episodes`. Protocols that deal single beats to the sides go without.
+        `ecgtune.training.episodes`. Each list of kinds is put into a copy of the recordings of its own.
+        Protocols that deal single beats to the sides go without.
     faults
         Kinds of faults that stretches of training recordings are read with once more; see
         `ecgtune.training.faulty`. The same protocols go without.
@@ -40,13 +43,15 @@ class DataOptions:
     databases: tuple[str, ...] = ("mitdb",)
     paced: bool = False
     weak: tuple[str, ...] = ()
-    episodes: tuple[str, ...] = ()
+    episodes: tuple[tuple[str, ...], ...] = ()
     faults: tuple[str, ...] = ()
     protocol: str = "inter-patient"
 
     def __post_init__(self) -> None:
+        if any(isinstance(kinds, str) for kinds in self.episodes):
+            raise ModelError("[data] episodes: give a list of kinds for each copy of the recordings: [[...]]")
         for option, asked, known in (
-            ("episodes", self.episodes, tuple(KINDS)),
+            ("episodes", tuple(chain.from_iterable(self.episodes)), tuple(KINDS)),
             ("faults", self.faults, faulty.KINDS),
         ):
             if unknown := set(asked) - set(known):
@@ -143,11 +148,8 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as JSON gives them back."""
-        data = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self.data).items()
-        }
-        return asdict(self) | {"data": data, "preprocessing": self.preprocessing.to_card()}
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain | {"preprocessing": self.preprocessing.to_card()}
 
 
 def load_config(name: str | Path) -> Config:
@@ -210,11 +212,13 @@ def _make(kind: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
     """What makes a section from its content, TOML's lists as tuples."""
 
     def make(given: dict[str, Any]) -> Any:
-        return kind(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        )
+        return kind(**{key: _frozen(value) for key, value in given.items()})
 
     return make
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
 
 
 def _check_section(section: str, given: Any, defaults: dict[str, Any], path: str) -> None:

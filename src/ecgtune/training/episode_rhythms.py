@@ -1,8 +1,8 @@
 """Rhythms that episodes are made up in (`ecgtune.training.episodes`).
 
-Two of them teach what few training patients show, runs of supraventricular and of ventricular beats; the
-others what must not be taken for such a run: fibrillation, sinus rhythm that speeds up little by little, and
-stretches slower than usual, after which the rate jumps back.
+Some of them teach what few training patients show: early beats and runs of the atria, runs of ventricular
+beats. The others are what must not be taken for such: fibrillation, sinus rhythm that speeds up little by
+little, and stretches slower than usual, after which the rate jumps back.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 RETURN_S = 0.28
 """Before the first beat after an episode: from there on, before its P wave, the recording goes on."""
@@ -48,6 +49,8 @@ class Episode(NamedTuple):
         Whether it is made of ventricular beats.
     waves
         Of fibrillating atria: height in mV, and how many a second.
+    sinus
+        Which of its beats are the sinus node's, normal and with their P waves, bool [n]; none where None.
     """
 
     symbol: str
@@ -59,6 +62,12 @@ class Episode(NamedTuple):
     p_wave: tuple[float, float] | None = None
     ventricular: bool = False
     waves: tuple[float, float] | None = None
+    sinus: Bools | None = None
+
+    @property
+    def of_sinus(self) -> Bools:
+        """Which of its beats are the sinus node's, bool [n]."""
+        return np.zeros(len(self.intervals), dtype=bool) if self.sinus is None else self.sinus
 
 
 Kind = Callable[[float, np.random.Generator], Episode]
@@ -71,9 +80,7 @@ def tachycardia(usual: float, draw: np.random.Generator) -> Episode:
     interval = np.clip(usual * draw.uniform(0.45, 0.8), 0.3, 0.85)
     settling = 1 + 0.12 * draw.random() * np.exp(-np.arange(n) / 3)
     intervals = interval * settling * _jitter(draw, n, 0.025)
-    wave = None
-    if draw.random() < 0.6:
-        wave = (float(draw.choice([-1, 1]) * draw.uniform(0.2, 1)), float(draw.uniform(0.08, 0.2)))
+    wave = _other_p_wave(draw)
     # The faster rate suppresses the sinus node, which may need a while to recover.
     pause = float(draw.uniform(1, 2.5)) if draw.random() < 0.5 else 1.0
     return Episode("S", intervals, _WITHOUT_P_S, pause=pause, p_wave=wave)
@@ -110,6 +117,23 @@ def slower(usual: float, draw: np.random.Generator) -> Episode:
     return _sinus(usual, usual * draw.uniform(1.15, 1.7) * _jitter(draw, n, 0.03))
 
 
+def ectopy(usual: float, draw: np.random.Generator) -> Episode:
+    """Sinus rhythm with early beats of atria or junction, few or many, at an interval of their own."""
+    n = _length(draw, 30, 200)
+    early = _early_in_turn(n, draw) if draw.random() < 0.4 else _early_now_and_then(n, draw)
+    early[[0, -1]] = False
+    first, after = early & ~np.roll(early, 1), ~early & np.roll(early, 1)
+    interval = usual * draw.uniform(0.85, 1.15)
+    coupling, within = draw.uniform(0.5, 0.88), draw.uniform(0.5, 0.9)
+    # The sinus node is reset, suppressed for a while, or not reached: its pause is a compensatory one.
+    returning = draw.choice([draw.uniform(0.95, 1.1), draw.uniform(1.1, 1.4), 2 - coupling])
+    intervals = _breathing(interval, n, draw)
+    intervals[after] *= returning
+    varied = 1 + draw.uniform(0.005, 0.06) * draw.standard_normal(n)
+    intervals = np.where(early, interval * np.where(first, coupling, within) * varied, intervals)
+    return Episode("S", np.maximum(intervals, 0.3), _WITHOUT_P_S, p_wave=_other_p_wave(draw), sinus=~early)
+
+
 class Drawn(NamedTuple):
     """A kind of episode, and how many of it a recording gets: drawn from the fewest to the most."""
 
@@ -124,6 +148,7 @@ KINDS: dict[str, Drawn] = {
     "acceleration": Drawn(acceleration, 0, 1),
     "slower": Drawn(slower, 0, 2),
     "fibrillation": Drawn(fibrillation, 3, 5),
+    "ectopy": Drawn(ectopy, 3, 5),
 }
 """By the name that a configuration calls them."""
 
@@ -137,7 +162,51 @@ def _jitter(draw: np.random.Generator, n: int, most: float) -> Floats:
     return jitter
 
 
+def _early_in_turn(n: int, draw: np.random.Generator) -> Bools:
+    """Every second to fourth beat, but for some that do not come."""
+    every = int(draw.integers(2, 5))
+    early: Bools = (np.arange(n) % every == every - 1) & (draw.random(n) >= 0.1)
+    return early
+
+
+def _early_now_and_then(n: int, draw: np.random.Generator) -> Bools:
+    """Single ones, or up to seven together, between 2 and 25 % of the times that they might come."""
+    share, most = np.exp(draw.uniform(np.log(0.02), np.log(0.25))), 1
+    if draw.random() < 0.5:
+        most = int(draw.integers(2, 8))
+    early = np.zeros(n, dtype=bool)
+    at = 3
+    while at < n:
+        if draw.random() < share:
+            together = int(draw.integers(1, most + 1))
+            early[at : at + together] = True
+            at += together + int(draw.integers(1, 4))
+        at += 1
+    return early
+
+
+def _other_p_wave(draw: np.random.Generator) -> tuple[float, float] | None:
+    """P waves of another place than the sinus node, in three of five episodes."""
+    if draw.random() >= 0.6:
+        return None
+    return float(draw.choice([-1, 1]) * draw.uniform(0.2, 1)), float(draw.uniform(0.08, 0.2))
+
+
+def _breathing(interval: float, n: int, draw: np.random.Generator) -> Floats:
+    """Intervals of a sinus node that follows breath and wanders."""
+    breath = np.cumsum((1 + 0.2 * draw.standard_normal(n)) / draw.uniform(3, 7))
+    wander = draw.uniform(0, 0.01) * np.cumsum(draw.standard_normal(n))
+    varied = draw.uniform(0, 0.06) * np.sin(2 * np.pi * breath) + np.clip(wander, -0.2, 0.2)
+    intervals: Floats = interval * np.exp(varied + 0.01 * draw.standard_normal(n))
+    return intervals
+
+
+def sinus_lead_in(usual: float) -> float:
+    """Seconds before a normal beat's fiducial from which on it is taken over, with its P wave."""
+    return 0.24 if usual > 0.5 else 0.2
+
+
 def _sinus(usual: float, intervals: Floats) -> Episode:
     """Normal beats with their P waves."""
-    lead_in = 0.24 if usual > 0.5 else 0.2
+    lead_in = sinus_lead_in(usual)
     return Episode("N", intervals, lead_in, free=lead_in)

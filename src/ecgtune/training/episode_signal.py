@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter, lfilter, sosfiltfilt
 
 from ecgtune.labels import CLASSES, class_indices
 from ecgtune.record import Annotations, Record
 from ecgtune.signals.filters import bridge_gaps
-from ecgtune.training.episode_rhythms import KINDS, RETURN_S, Episode, Kind
+from ecgtune.training.episode_rhythms import KINDS, RETURN_S, Episode, Kind, sinus_lead_in
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,6 +43,9 @@ _SHORTEST_T_S = 0.03
 
 _P_S = (0.26, 0.08)
 """Before the fiducial: where the P wave lies."""
+
+_SETTLES = 0.7
+"""What is left of older intervals in what the QT interval follows, from one beat to the next."""
 
 _EDGE_S = 0.015
 """Both ends of a beat are drawn to zero by the line through the means over so much of them."""
@@ -96,6 +100,27 @@ def with_episodes(
     return joined.finish() if any(joined.made_up) else None
 
 
+class _Cut(NamedTuple):
+    """How a beat is cut.
+
+    Parameters
+    ----------
+    lead_in
+        Seconds before its fiducial from which on it is taken.
+    interval
+        Seconds to the next fiducial.
+    settled
+        The interval that QT follows, which has not settled where the rate has just changed.
+    ahead
+        Seconds before the next fiducial from which on the next beat is taken.
+    """
+
+    lead_in: float
+    interval: float
+    settled: float
+    ahead: float
+
+
 class _Source:
     """What episodes are made of: the signal without wander, [samples, leads], and the beats."""
 
@@ -116,20 +141,20 @@ class _Source:
     def samples(self, seconds: float) -> int:
         return round(seconds * self.fs)
 
-    def beat(self, which: int, interval: float, ahead: float, episode: Episode) -> Floats:
-        """A beat from its lead-in up to so many seconds ahead of the next one, [samples, leads].
-
-        ``interval`` lies between the two.
-        """
+    def beat(self, which: int, cut: _Cut, episode: Episode) -> Floats:
+        """A beat from its lead-in up to what is ahead, [samples, leads]; its T wave may reach further."""
+        lead_in, interval, settled, ahead = cut
         at, own = int(self.at[which]), self.interval[which + 1]
-        begin, n = at - self.samples(episode.lead_in), self.samples(episode.lead_in + interval - ahead)
+        begin, n = at - self.samples(lead_in), self.samples(lead_in + interval - ahead)
         rest = own - max(ahead, episode.free)
         end = at + self.samples(max(rest, episode.qrs + _SHORTEST_T_S))
         if interval < own:
             # The T wave is drawn together by the square root of the ratio of intervals, as Bazett has it.
+            by = np.sqrt(own / min(settled, own))
             kept = at + self.samples(episode.qrs)
             left = n - (kept - begin)
-            taken = self.signal[kept : min(kept + int(left * np.sqrt(own / interval)), end)]
+            taken = self.signal[kept : min(kept + int((left + self.samples(ahead)) * by), end)]
+            left = max(left, int(len(taken) / by))
         else:
             kept = at + self.samples(min(_T_S, _T_OF * rest))
             left = n - (kept - begin)
@@ -146,6 +171,14 @@ class _Source:
         first, last = piece[:edge].mean(axis=0), piece[-edge:].mean(axis=0)
         level: Floats = piece - first - (last - first) * np.linspace(0, 1, len(piece))[:, np.newaxis]
         return level
+
+
+def _settled(intervals: Floats) -> Floats:
+    """What the QT interval follows: intervals that settle over some beats, [n]."""
+    logarithms = np.log(intervals)
+    state = [_SETTLES * logarithms[0]]
+    settled: Floats = np.exp(lfilter([1 - _SETTLES], [1, -_SETTLES], logarithms, zi=state)[0])
+    return settled
 
 
 def _stretch(piece: Floats, n: int) -> Floats:
@@ -180,23 +213,19 @@ class _Joined:
         if usual < _SHORTEST_S:
             return
         episode = kind(usual, draw)
-        if episode.ventricular:
-            near = source.ventricular
-        if len(near) < _FEWEST:
+        if episode.ventricular and len(source.ventricular) < _FEWEST:
             return
-        before = source.samples(episode.lead_in)
+        lead_in = np.where(episode.of_sinus, sinus_lead_in(usual), episode.lead_in)
         first = source.at[place - 1] + source.samples(episode.intervals[0])
-        self._copy(min(int(first), int(source.at[place])) - before)
-        beats = self._beats(near, episode)
-        starts = np.cumsum([0, *(len(beat) for beat in beats)])
-        signal = np.concatenate(beats)
+        self._copy(min(int(first), int(source.at[place])) - source.samples(lead_in[0]))
+        signal, at = self._beats(near, episode, lead_in)
         if episode.p_wave is not None:
-            _add_p_waves(signal, starts[:-1] + before, source, near, episode.p_wave)
+            _add_p_waves(signal, at[~episode.of_sinus], source, near, episode.p_wave)
         if episode.waves is not None:
             signal += _fibrillatory_waves(len(signal), signal.shape[1], source.fs, episode.waves, draw)
-        self.samples += (self._length + starts[:-1] + before).tolist()
-        self.symbols += [episode.symbol] * len(beats)
-        self.made_up += [True] * len(beats)
+        self.samples += (self._length + at).tolist()
+        self.symbols += np.where(episode.of_sinus, "N", episode.symbol).tolist()
+        self.made_up += [True] * len(at)
         self.pieces.append(signal)
         self._length += len(signal)
         self._from = int(source.at[place]) - source.samples(RETURN_S)
@@ -214,18 +243,23 @@ class _Joined:
             np.array(self.made_up)[order],
         )
 
-    def _beats(self, near: Ints, episode: Episode) -> list[Floats]:
-        """The beats of an episode, one after the other."""
-        which = np.resize(near, len(episode.intervals))
+    def _beats(self, near: Ints, episode: Episode, lead_in: Floats) -> tuple[Floats, Ints]:
+        """The signal of an episode's beats, [samples, leads], and their fiducials in it."""
+        source = self.source
+        which = np.resize(source.ventricular if episode.ventricular else near, len(episode.intervals))
         intervals = np.roll(episode.intervals, -1)
-        intervals[-1] = max(self.source.interval[which[-1] + 1] * episode.pause, episode.intervals[-1])
-        ahead = np.full(len(which), episode.lead_in)
-        ahead[-1] = RETURN_S
+        intervals[-1] = max(source.interval[which[-1] + 1] * episode.pause, episode.intervals[-1])
+        ahead = np.append(lead_in[1:], RETURN_S)
         intervals = np.maximum(intervals, ahead + episode.qrs + _SHORTEST_T_S)
-        return [
-            self.source.beat(*beat, episode)
-            for beat in zip(which.tolist(), intervals.tolist(), ahead.tolist(), strict=True)
-        ]
+        cuts = map(_Cut, lead_in, intervals, _settled(episode.intervals), ahead)
+        pieces = [source.beat(beat, cut, episode) for beat, cut in zip(which.tolist(), cuts, strict=True)]
+        starts = np.cumsum([0, *(source.samples(step) for step in lead_in + intervals - ahead)])
+        signal = np.zeros((starts[-1], pieces[0].shape[1]))
+        for piece, start in zip(pieces, starts[:-1].tolist(), strict=True):
+            # A T wave may reach into the next beat.
+            there = signal[start : start + len(piece)]
+            there += piece[: len(there)]
+        return signal, starts[:-1] + [source.samples(each) for each in lead_in]
 
     def _copy(self, until: int) -> None:
         at = self.source.at

@@ -1,6 +1,7 @@
 """What is made up of training recordings and trains beside them: episodes, and stretches with faults."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ecgtune.training.sequences import Recording
 from ecgtune.training.tables import RecordKey
 
 Until = Mapping[RecordKey, float]
-Make = Callable[[RecordKey, Preprocessing, Sequence[str], float], list[Recording]]
+Make = Callable[[RecordKey, Preprocessing, Any, float], list[Recording]]
 
 
 def undivided(split: Split, rows: Rows, until: Until) -> list[RecordKey]:
@@ -56,7 +57,7 @@ class MadeUp:
         return self._once(faulty_recordings, self._data.faults, keys, until or {})
 
     def _once(
-        self, make: Make, kinds: Sequence[str], keys: Iterable[RecordKey], until: Until
+        self, make: Make, kinds: Sequence[object], keys: Iterable[RecordKey], until: Until
     ) -> list[Recording]:
         found: list[Recording] = []
         for key in sorted(keys):
