@@ -19,6 +19,7 @@ from ecgtune.training.episode_rhythms import (
     slower,
     tachycardia,
     ventricular,
+    ventricular_ectopy,
 )
 from ecgtune.training.episode_signal import Longer, with_episodes
 from ecgtune.training.episodes import CONTEXT, episode_recordings
@@ -227,6 +228,24 @@ def test_ectopy_begins_and_ends_with_the_sinus_node(seed: int) -> None:
     assert episode.intervals.min() >= 0.3
     if early.any():
         assert np.median(episode.intervals[early]) < 0.95 * np.median(episode.intervals[~early])
+
+
+def test_early_ventricular_beats_lie_among_normal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    record, annotations = with_ventricular_beats()
+    tall = record.signal.copy()
+    wide = annotations.sample[annotations.symbol == "V"]
+    tall[(wide[:, np.newaxis] + np.arange(-5, 6)).ravel()] += 1.0
+    for name in ALL:
+        monkeypatch.setitem(KINDS, name, KINDS[name]._replace(kind=ventricular_ectopy))
+    longer = with_episodes(
+        Record.from_array(tall, FS, name="made"), annotations, ALL, np.random.default_rng(1)
+    )
+    assert longer is not None
+    symbol = longer.annotations.symbol[longer.made_up]
+    height = longer.record.signal[longer.annotations.sample[longer.made_up], 0]
+    assert height[symbol == "V"] == pytest.approx(np.full((symbol == "V").sum(), 2.0), abs=0.25)
+    assert height[symbol == "N"] == pytest.approx(np.full((symbol == "N").sum(), 1.0), abs=0.25)
+    assert min((symbol == "V").sum(), (symbol == "N").sum()) > 10
 
 
 def test_an_acceleration_is_normal_and_gradual(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,8 +34,9 @@ VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
     "without episodes": {"data": {"episodes": []}},
-    "without early beats": {
-        "data": {"episodes": lambda copies: [own for own in copies if own != ["ectopy"]]}
+    "without early beats": {"data": {"episodes": lambda copies: _without(copies, "ectopy")}},
+    "without early ventricular beats": {
+        "data": {"episodes": lambda copies: _without(copies, "ventricular ectopy")}
     },
     "without jumps": {"preprocessing": {"usual": 0}},
     "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
@@ -56,6 +57,11 @@ VARIANTS: dict[str, Overrides] = {
 left out (None). `SEEDED` differs in its seed alone."""
 
 _S_F1, _V_F1 = "S F1", "V F1"
+
+
+def _without(copies: list[list[str]], kind: str) -> list[list[str]]:
+    """Copies of the recordings but for those with one kind of episodes."""
+    return [kinds for kinds in copies if kinds != [kind]]
 
 
 def measure(

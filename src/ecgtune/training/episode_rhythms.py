@@ -46,7 +46,7 @@ class Episode(NamedTuple):
         Where P waves are put in: their height beside the patient's, and seconds from their end to the
         fiducial.
     ventricular
-        Whether it is made of ventricular beats.
+        Whether it is made of ventricular beats, where they are not the sinus node's.
     waves
         Of fibrillating atria: height in mV, and how many a second.
     sinus
@@ -134,6 +134,12 @@ def ectopy(usual: float, draw: np.random.Generator) -> Episode:
     return Episode("S", np.maximum(intervals, 0.3), _WITHOUT_P_S, p_wave=_other_p_wave(draw), sinus=~early)
 
 
+def ventricular_ectopy(usual: float, draw: np.random.Generator) -> Episode:
+    """Sinus rhythm with early ventricular beats that come as those of `ectopy` do."""
+    episode = ectopy(usual, draw)
+    return episode._replace(symbol="V", lead_in=_WIDE_S, qrs=_WIDE_S, p_wave=None, ventricular=True)
+
+
 class Drawn(NamedTuple):
     """A kind of episode, and how many of it a recording gets: drawn from the fewest to the most."""
 
@@ -149,6 +155,7 @@ KINDS: dict[str, Drawn] = {
     "slower": Drawn(slower, 0, 2),
     "fibrillation": Drawn(fibrillation, 3, 5),
     "ectopy": Drawn(ectopy, 3, 5),
+    "ventricular ectopy": Drawn(ventricular_ectopy, 3, 5),
 }
 """By the name that a configuration calls them."""
 

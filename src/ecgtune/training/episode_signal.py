@@ -246,7 +246,8 @@ class _Joined:
     def _beats(self, near: Ints, episode: Episode, lead_in: Floats) -> tuple[Floats, Ints]:
         """The signal of an episode's beats, [samples, leads], and their fiducials in it."""
         source = self.source
-        which = np.resize(source.ventricular if episode.ventricular else near, len(episode.intervals))
+        sinus, other = (np.resize(beats, len(lead_in)) for beats in (near, source.ventricular))
+        which = np.where(episode.of_sinus, sinus, other) if episode.ventricular else sinus
         intervals = np.roll(episode.intervals, -1)
         intervals[-1] = max(source.interval[which[-1] + 1] * episode.pause, episode.intervals[-1])
         ahead = np.append(lead_in[1:], RETURN_S)
