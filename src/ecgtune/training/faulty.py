@@ -112,8 +112,8 @@ def faulty_recordings(
 ) -> list[Recording]:
     """Prepare stretches of a recording with faults, and the beats around them.
 
-    Arguments are those of `ecgtune.training.episodes.episode_recordings`, with kinds of `KINDS`. A recording
-    that is short or has no beats gives nothing.
+    ``kinds`` are of `KINDS`, the other arguments those of `ecgtune.training.episodes.episode_recordings`. A
+    recording that is short or has no beats gives nothing.
     """
     if not kinds:
         return []
