@@ -1,7 +1,7 @@
 """What is made up of training recordings and trains beside them: episodes, and stretches with faults."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from ecgtune.training.sequences import Recording
 from ecgtune.training.tables import RecordKey
 
 Until = Mapping[RecordKey, float]
-Make = Callable[[RecordKey, Preprocessing, Any, float], list[Recording]]
+Kinds = TypeVar("Kinds", bound=Sequence[object])
+Make = Callable[[RecordKey, Preprocessing, Kinds, float], list[Recording]]
 
 
 def undivided(split: Split, rows: Rows, until: Until) -> list[RecordKey]:
@@ -46,7 +47,7 @@ class MadeUp:
 
     def __init__(self, how: Preprocessing, data: DataOptions) -> None:
         self._how, self._data = how, data
-        self._made: dict[tuple[Make, RecordKey, float], list[Recording]] = {}
+        self._made: dict[tuple[object, RecordKey, float], list[Recording]] = {}
 
     def episodes(self, keys: Iterable[RecordKey], until: Until | None = None) -> list[Recording]:
         """Prepare episodes of recordings, as `undivided` gives them, up to the seconds given."""
@@ -57,7 +58,7 @@ class MadeUp:
         return self._once(faulty_recordings, self._data.faults, keys, until or {})
 
     def _once(
-        self, make: Make, kinds: Sequence[object], keys: Iterable[RecordKey], until: Until
+        self, make: Make[Kinds], kinds: Kinds, keys: Iterable[RecordKey], until: Until
     ) -> list[Recording]:
         found: list[Recording] = []
         for key in sorted(keys):
