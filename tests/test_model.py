@@ -101,6 +101,11 @@ def replaced_network(folder: Path) -> None:
     card(onnx_sha256=hashlib.sha256(data).hexdigest())(folder)
 
 
+def test_an_older_folder_without_jumps_of_the_rate_is_read(copy: Path) -> None:
+    card(format=1)(copy)
+    assert load_model(copy).name == "tiny 0"
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -110,7 +115,11 @@ def replaced_network(folder: Path) -> None:
         (lambda folder: (folder / CARD).write_bytes(b"\xff\xfe{}"), "card.json: cannot be read"),
         (lambda folder: (folder / CARD).write_text("[]"), "card.json: lacks everything; train or export"),
         (card(reach=None, name=None), "card.json: lacks name, reach; train or export the model again"),
-        (card(format=FORMAT + 1), "card.json: format 2; this ecgtune reads up to 1: upgrade ecgtune"),
+        (card(format=FORMAT + 1), "card.json: format 3; this ecgtune reads up to 2: upgrade ecgtune"),
+        (
+            card(format=1, preprocessing={"usual": 4096}),
+            "card.json: format 1, from before jumps of the heart rate .*; train or tune the model again",
+        ),
         (card(format="1"), "card.json: format is '1', no int"),
         (card(classes=["N", "V"]), r"card.json: classes \['N', 'V'\]; this ecgtune labels N S V F Q"),
         (card(reach="far"), "card.json: reach is 'far', no int"),

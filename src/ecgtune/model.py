@@ -25,8 +25,11 @@ from ecgtune.record import Record
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the model folder; a card with a larger one needs a newer ecgtune."""
+
+_JUMPS_IN_PAIRS = 2
+"""Format from which on jumps of the heart rate (`ecgtune.beats.jumps`) are sought in pairs of intervals."""
 
 SEGMENT = 4096
 """Beats that are prepared in one go, beside those that they depend on: most half-hour recordings."""
@@ -369,7 +372,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        Where it is no JSON, lacks a field, or is of a newer format.
+        Where it is no JSON, lacks a field, or is of a newer format, or of an older one with features that
+        are computed otherwise now.
     """
     path = folder / CARD
     try:
@@ -388,6 +392,11 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise ModelError(
                 f"{path}: {name} is {card[name]!r:.40}, no {kind.__name__}; train or export the model again"
             )
+    if card["format"] < _JUMPS_IN_PAIRS and card["preprocessing"].get("usual"):
+        raise ModelError(
+            f"{path}: format {card['format']}, from before jumps of the heart rate were sought in pairs of "
+            "intervals; train or tune the model again"
+        )
     temperature_of(card)
     if tuple(card["classes"]) != CLASSES:
         raise ModelError(f"{path}: classes {card['classes']}; this ecgtune labels {' '.join(CLASSES)}")

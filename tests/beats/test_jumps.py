@@ -57,13 +57,46 @@ def test_a_single_early_beat_is_no_jump() -> None:
 
 def test_an_irregular_rhythm_seldom_jumps() -> None:
     rng = np.random.default_rng(3)
-    assert len(find_jumps(np.log(rng.uniform(0.4, 1.0, 2000))).at) < 20
+    assert len(find_jumps(np.log(rng.uniform(0.4, 1.0, 2000))).at) < 30
 
 
 def test_a_run_that_goes_on_for_most_beats_but_less_time_is_not_the_usual_rate() -> None:
     found = features(np.concatenate([noisy(0.9, 400), noisy(0.4, 600, seed=1)]))
     assert found[500:990, SINCE] == pytest.approx(np.log(0.9 / 0.4), abs=0.12)
     assert not found[500:, UNTIL].any()
+
+
+def bigeminy(n: int, seed: int = 0) -> np.ndarray:
+    """Every other beat early, the next one late: of each two intervals the mean is 0.8 s."""
+    seconds = noisy(0.8, n, seed=seed)
+    seconds[::2] -= 0.3
+    seconds[1::2] += 0.3
+    return seconds
+
+
+def test_early_beats_before_and_after_a_run_do_not_hide_its_jumps() -> None:
+    found = features(np.concatenate([bigeminy(200), noisy(0.4, 100, seed=1), bigeminy(200, seed=2)]))
+    inside, outside = np.arange(212, 290), np.r_[0:190, 312:500]
+    for column in (SINCE, UNTIL):
+        assert found[inside, column] == pytest.approx(np.log(2), abs=0.15)
+        assert not found[outside, column].any()
+
+
+def test_jumps_inside_a_run_are_balanced() -> None:
+    run = np.concatenate([noisy(0.4, 60, seed=1), noisy(0.5, 30, seed=2), noisy(0.4, 60, seed=3)])
+    found = features(np.concatenate([noisy(0.8, 300), run, noisy(0.8, 300, seed=4)]))
+    for column in (SINCE, UNTIL):
+        assert found[np.r_[312:355, 395:440], column] == pytest.approx(np.log(2), abs=0.15)
+        assert found[368:382, column] == pytest.approx(np.log(0.8 / 0.5), abs=0.15)
+
+
+def test_a_jump_counts_until_the_rate_is_the_usual_one_again() -> None:
+    ramp = np.geomspace(0.4, 0.8, 120)
+    found = features(np.concatenate([noisy(0.8, 400), noisy(0.4, 60), ramp, noisy(0.8, 200), ramp[::-1]]))
+    assert found[412:450, SINCE] == pytest.approx(np.log(2), abs=0.1)
+    assert found[500, SINCE] > 0.3
+    assert not found[600:, SINCE].any()
+    assert not found[:, UNTIL].any()
 
 
 @pytest.mark.parametrize("n", [1, 2, 15, 16, 17, BLOCK, BLOCK + 1, 3 * BLOCK])

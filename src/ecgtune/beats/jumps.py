@@ -3,6 +3,10 @@
 A sinus node speeds up over many beats, a tachycardia from one beat to the next, and it ends as abruptly. What
 lies between two such jumps is as regular as sinus rhythm; only the jumps and the interval that the recording
 has for most of the time tell which of the two it is.
+
+Early beats must not hide a jump, however many come before it or lie in the run. So it is sought in the means
+of successive pairs of intervals: of an early beat's short interval and the long one after it the mean is
+about the usual one.
 """
 
 from typing import NamedTuple
@@ -16,19 +20,25 @@ Floats = NDArray[np.float64]
 
 FEATURES: tuple[str, ...] = ("drop since a jump", "drop until a jump", "near RR / usual RR")
 """Logarithms of ratios. A drop is how much shorter the intervals near a beat are than the usual one, as
-far as the last jump led below it, or the next one leads up from there."""
+far as jumps led there since they were last as long, or lead up from there until they are."""
 
 BLOCK = 64
 """Successive intervals that share their usual interval."""
 
-_SUSTAINED = 4
-"""Intervals on either side whose medians a jump lies between."""
+_SUSTAINED = 5
+"""Intervals on either side; a jump lies between the medians of their pairs."""
 
 _LEAST = 0.12
 """Logarithm of the ratio of those medians, from which it is a jump."""
 
+_LOW = 0.08
+"""A drop from which on a rate is not the usual one."""
+
+_FOLLOWS = 9
+"""Beats after a jump that the median of the intervals near a beat needs to follow it."""
+
 _NOISE_OVER, _NOISE_TIMES = 8, 4
-"""A jump is so many times as large as the median deviation from the median over intervals on either side."""
+"""A jump is so many times as large as the median deviation from the median over pairs on either side."""
 
 _AT_ONCE = 0.5
 """Share of a jump that two successive intervals differ by at least."""
@@ -74,18 +84,38 @@ def jump_features(rr: Floats, near: Floats, within: int) -> NDArray[np.float32]:
     """
     usual = usual_interval(rr, within)
     above = near - np.concatenate([usual[:1], usual])
-    jumps = find_jumps(rr)
-    # What a jump down leads to lies below the usual interval, as does what a jump up comes from.
-    down = np.clip(np.minimum(jumps.before, usual[jumps.at]) - jumps.after, 0, _FURTHEST)
-    up = np.clip(np.minimum(jumps.after, usual[jumps.at]) - jumps.before, 0, _FURTHEST)
-    last = np.searchsorted(jumps.at + 1, np.arange(len(near)), side="right")
     drop = np.clip(-above, 0, _FURTHEST)
-    columns = (
-        np.minimum(drop, np.concatenate([[0.0], down])[last]),
-        np.minimum(drop, np.concatenate([up, [0.0]])[last]),
-        np.clip(above, -_FURTHEST, _FURTHEST),
-    )
+    jumps = find_jumps(rr)
+    # What lies above the usual interval is no part of a drop.
+    before, after = (np.minimum(level, usual[jumps.at]) for level in (jumps.before, jumps.after))
+    low, n = drop > _LOW, len(near)
+    since = _led_to(jumps.at + 1, before - after, low)
+    until = _led_to(n - 1 - jumps.at[::-1], (after - before)[::-1], low[::-1])[::-1]
+    columns = (np.minimum(drop, since), np.minimum(drop, until), np.clip(above, -_FURTHEST, _FURTHEST))
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _led_to(at: NDArray[np.intp], steps: Floats, low: NDArray[np.bool_]) -> Floats:
+    """How far jumps led down to each beat, [n]: the sum of their steps since the rate was last the usual one.
+
+    Parameters
+    ----------
+    at
+        The first beats after them, ascending.
+    steps
+        How far each leads down; negative where it leads up.
+    low
+        At which beats the rate is not the usual one, [n].
+    """
+    led = np.zeros(len(low))
+    ends = np.append(np.flatnonzero(~low), len(low))
+    ends = ends[np.minimum(np.searchsorted(ends, at + _FOLLOWS), len(ends) - 1)]
+    total, last = 0.0, 0
+    for first, step, end in zip(at.tolist(), steps.tolist(), ends.tolist(), strict=True):
+        total = max(0.0, (total if first < last else 0.0) + step)
+        led[first:end] = total
+        last = end
+    return led
 
 
 def in_other_surroundings(
@@ -110,20 +140,29 @@ def in_other_surroundings(
 def find_jumps(rr: Floats) -> Jumps:
     """Find abrupt, lasting changes of successive intervals, given as logarithms, [n]."""
     n, k = len(rr), _SUSTAINED
-    if n < 2 * _NOISE_OVER:
+    if n < 2 * _NOISE_OVER + 2:
         return Jumps(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0))
-    median = np.median(sliding_window_view(rr, k), axis=1)
+    pairs = _pair_means(rr)
+    median = np.median(sliding_window_view(pairs, k - 1), axis=1)
     first = np.arange(k, n - k + 1)
     before, after = median[first - k], median[first]
-    around = sliding_window_view(np.pad(rr, _NOISE_OVER, mode="edge"), _NOISE_OVER)
+    around = sliding_window_view(np.pad(pairs, _NOISE_OVER, mode="edge"), _NOISE_OVER)
     deviation = np.median(np.abs(around - np.median(around, axis=1, keepdims=True)), axis=1)
-    noise = np.maximum(deviation[first], deviation[first + _NOISE_OVER])
+    # The last pair before the jump begins two intervals before it.
+    noise = np.maximum(deviation[first - 1], deviation[first + _NOISE_OVER])
     size = np.abs(after - before)
     found = size > np.maximum(_LEAST, _NOISE_TIMES * noise)
     found &= np.abs(rr[first] - rr[first - 1]) > _AT_ONCE * size
     size = np.where(found, size, 0)
     found &= size == maximum_filter1d(size, 2 * k - 1)
     return Jumps(first[found], before[found], after[found])
+
+
+def _pair_means(rr: Floats) -> Floats:
+    """Logarithms of the means of successive pairs of intervals, given as logarithms: [n - 1] of [n]."""
+    seconds = np.exp(rr)
+    means: Floats = np.log((seconds[1:] + seconds[:-1]) / 2)
+    return means
 
 
 def usual_interval(rr: Floats, within: int) -> Floats:

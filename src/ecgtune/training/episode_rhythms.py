@@ -103,11 +103,17 @@ def ventricular(usual: float, draw: np.random.Generator) -> Episode:
 
 
 def acceleration(usual: float, draw: np.random.Generator) -> Episode:
-    """Sinus rhythm that becomes faster over many beats and slower again."""
+    """Sinus rhythm that becomes faster over many beats and slower again, in half of them with a slow stretch.
+
+    From the stretch the rate jumps back to what it has reached little by little.
+    """
     n = int(draw.integers(100, 300))
     fastest = max(0.33, usual * draw.uniform(0.45, 0.85)) / usual
     turn = int(n * draw.uniform(0.2, 0.45))
     ramp = np.interp(np.arange(n), [0, turn, n - turn, n], [1, fastest, fastest, 1])
+    if draw.random() < 0.5:
+        begin = int(draw.integers(turn, n - turn))
+        ramp[begin : begin + int(draw.integers(3, 16))] = draw.uniform(0.95, 1.4)
     return _sinus(usual, usual * ramp * _jitter(draw, n, 0.02))
 
 
