@@ -248,13 +248,28 @@ def test_early_ventricular_beats_lie_among_normal_ones(monkeypatch: pytest.Monke
     assert min((symbol == "V").sum(), (symbol == "N").sum()) > 10
 
 
-def test_an_acceleration_is_normal_and_gradual(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acceleration_is_normal_and_gradual_but_for_a_slow_stretch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     longer = made_of(acceleration, monkeypatch)
     assert set(longer.annotations.symbol[longer.made_up]) == {"N"}
     for own in stretches(longer):
         intervals = np.diff(longer.annotations.sample[own.start - 1 : own.stop + 1]) / FS
         assert intervals.min() < 0.87 * 0.8
-        assert np.abs(np.diff(np.log(intervals))).max() < 0.2
+
+
+def test_half_of_the_accelerations_hold_one_slow_stretch() -> None:
+    held = 0
+    for seed in range(60):
+        intervals = acceleration(0.8, np.random.default_rng(seed)).intervals
+        steps = np.diff(np.log(intervals))
+        abrupt = np.flatnonzero(np.abs(steps) > 0.12)
+        if len(abrupt):
+            begin, end = abrupt
+            assert steps[begin] > 0 > steps[end]
+            assert 3 <= end - begin <= 15
+            held += 1
+    assert 15 <= held <= 40
 
 
 def test_a_slower_stretch_is_normal_and_slower_from_its_first_beat(monkeypatch: pytest.MonkeyPatch) -> None:
