@@ -10,7 +10,7 @@ import torch
 from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError, OutputError
 from ecgtune.labels import CLASSES
-from ecgtune.model import Model, load_model
+from ecgtune.model import FORMAT, Model, load_model
 from ecgtune.training import export
 from ecgtune.training.export import load_network, save_model
 from ecgtune.training.networks import build_network
@@ -133,7 +133,7 @@ def test_every_file_has_the_usual_permissions(saved):
 def test_the_card_is_completed_with_reach_parameters_and_hashes(saved):
     assert saved.card["reach"] == 3
     assert saved.card["parameters"] == sum(p.numel() for p in network().parameters())
-    assert saved.card["format"] == 1
+    assert saved.card["format"] == FORMAT
     assert len(saved.card["onnx_sha256"]) == len(saved.card["weights_sha256"]) == 64
     assert saved.reach >= HOW.reach + 3
     assert saved.reach % HOW.stride == 0
