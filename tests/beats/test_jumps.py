@@ -129,6 +129,6 @@ def test_without_intervals_on_either_side_there_are_none() -> None:
 
 def test_features_are_limited() -> None:
     rr = np.log(np.concatenate([np.full(300, 2.5), np.full(100, 0.25), np.full(300, 2.5)]))
-    found = jump_features(rr, np.concatenate([rr, rr[-1:]]), 1024)
+    found = jump_features(rr, np.concatenate([rr, rr[-1:]]), 8, 1024)
     assert found.max() == pytest.approx(0.8)
     assert found.min() == pytest.approx(-0.8)

@@ -256,6 +256,8 @@ def test_an_acceleration_is_normal_and_gradual_but_for_a_slow_stretch(
     for own in stretches(longer):
         intervals = np.diff(longer.annotations.sample[own.start - 1 : own.stop + 1]) / FS
         assert intervals.min() < 0.87 * 0.8
+        # Into the slow stretch and out of it; the rest of it is gradual.
+        assert (np.abs(np.diff(np.log(intervals))) > 0.2).sum() in (0, 2)
 
 
 def test_half_of_the_accelerations_hold_one_slow_stretch() -> None:

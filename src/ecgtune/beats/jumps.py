@@ -34,9 +34,6 @@ _LEAST = 0.12
 _LOW = 0.08
 """A drop from which on a rate is not the usual one."""
 
-_FOLLOWS = 9
-"""Beats after a jump that the median of the intervals near a beat needs to follow it."""
-
 _NOISE_OVER, _NOISE_TIMES = 8, 4
 """A jump is so many times as large as the median deviation from the median over pairs on either side."""
 
@@ -65,7 +62,7 @@ class Jumps(NamedTuple):
     after: Floats
 
 
-def jump_features(rr: Floats, near: Floats, within: int) -> NDArray[np.float32]:
+def jump_features(rr: Floats, near: Floats, near_beats: int, within: int) -> NDArray[np.float32]:
     """Describe how each beat's rate lies between jumps.
 
     Parameters
@@ -74,6 +71,8 @@ def jump_features(rr: Floats, near: Floats, within: int) -> NDArray[np.float32]:
         Logarithms of the intervals in seconds, from the first beat to the second one on, [n - 1].
     near
         Median of them around each beat, [n].
+    near_beats
+        Over how many intervals on either side; so long after a jump the median may need to follow it.
     within
         Intervals on either side, in whole blocks of `BLOCK`, of which the usual one is taken.
 
@@ -89,13 +88,13 @@ def jump_features(rr: Floats, near: Floats, within: int) -> NDArray[np.float32]:
     # What lies above the usual interval is no part of a drop.
     before, after = (np.minimum(level, usual[jumps.at]) for level in (jumps.before, jumps.after))
     low, n = drop > _LOW, len(near)
-    since = _led_to(jumps.at + 1, before - after, low)
-    until = _led_to(n - 1 - jumps.at[::-1], (after - before)[::-1], low[::-1])[::-1]
+    since = _led_to(jumps.at + 1, before - after, low, near_beats)
+    until = _led_to(n - 1 - jumps.at[::-1], (after - before)[::-1], low[::-1], near_beats)[::-1]
     columns = (np.minimum(drop, since), np.minimum(drop, until), np.clip(above, -_FURTHEST, _FURTHEST))
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _led_to(at: NDArray[np.intp], steps: Floats, low: NDArray[np.bool_]) -> Floats:
+def _led_to(at: NDArray[np.intp], steps: Floats, low: NDArray[np.bool_], follows: int) -> Floats:
     """How far jumps led down to each beat, [n]: the sum of their steps since the rate was last the usual one.
 
     Parameters
@@ -106,10 +105,12 @@ def _led_to(at: NDArray[np.intp], steps: Floats, low: NDArray[np.bool_]) -> Floa
         How far each leads down; negative where it leads up.
     low
         At which beats the rate is not the usual one, [n].
+    follows
+        Beats after a jump's first until when that need not show.
     """
     led = np.zeros(len(low))
     ends = np.append(np.flatnonzero(~low), len(low))
-    ends = ends[np.minimum(np.searchsorted(ends, at + _FOLLOWS), len(ends) - 1)]
+    ends = ends[np.searchsorted(ends, np.minimum(at + follows + 1, len(low)))]
     total, last = 0.0, 0
     for first, step, end in zip(at.tolist(), steps.tolist(), ends.tolist(), strict=True):
         total = max(0.0, (total if first < last else 0.0) + step)

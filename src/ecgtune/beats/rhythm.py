@@ -62,7 +62,7 @@ def rr_features(
     timing = np.stack(columns, axis=1).astype(np.float32)
     if not usual_beats:
         return timing
-    return np.concatenate([timing, jump_features(rr, near, usual_beats)], axis=1)
+    return np.concatenate([timing, jump_features(rr, near, near_beats, usual_beats)], axis=1)
 
 
 def log_intervals(at: NDArray[np.integer]) -> NDArray[np.float64]:
