@@ -80,6 +80,47 @@ def timed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def self_trained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small model, never trained but sure of itself, that trains itself on each recording."""
+    import torch
+
+    from ecgtune.beats import Preprocessing
+    from ecgtune.labels import CLASSES
+    from ecgtune.training.export import save_model
+    from ecgtune.training.networks import build_network
+
+    how = Preprocessing(before=40, after=80, neighbours=8, near=4, far=16, alike=12)
+    arguments = {
+        "channels": how.channels,
+        "width": how.width,
+        "rhythm": len(how.rhythm_features),
+        "before": how.before,
+        "alike": True,
+        "filters": [4],
+        "size": 4,
+        "hidden": 4,
+        "dilations": [1],
+    }
+    torch.manual_seed(0)
+    network = build_network("relation-sequence", **arguments)
+    with torch.no_grad():
+        for weights in network.shape.parameters():
+            weights *= 40
+    card = {
+        "name": "self-trained",
+        "version": "0",
+        "summary": "never trained",
+        "classes": list(CLASSES),
+        "architecture": {"network": "relation-sequence", **arguments},
+        "preprocessing": how.to_card(),
+        "temperature": 0.8,
+        "self_training": {"ventricular": 0.4, "supraventricular": 0.2},
+        "training": {"patients": ["mitdb/208"]},
+    }
+    return save_model(network, card, tmp_path_factory.mktemp("models") / "self-trained").folder
+
+
+@pytest.fixture(scope="session")
 def one_thread() -> Iterator[None]:
     """Torch on one thread: with several, the tiny networks of tests mostly wait for each other."""
     import torch

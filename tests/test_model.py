@@ -30,6 +30,7 @@ from ecgtune.model import (
     preferred_leads,
 )
 from ecgtune.record import Record
+from ecgtune.self_training import SelfTrainer
 
 Change = Callable[[Path], object]
 
@@ -115,10 +116,10 @@ def test_an_older_folder_without_jumps_of_the_rate_is_read(copy: Path) -> None:
         (lambda folder: (folder / CARD).write_bytes(b"\xff\xfe{}"), "card.json: cannot be read"),
         (lambda folder: (folder / CARD).write_text("[]"), "card.json: lacks everything; train or export"),
         (card(reach=None, name=None), "card.json: lacks name, reach; train or export the model again"),
-        (card(format=FORMAT + 1), "card.json: format 3; this ecgtune reads up to 2: upgrade ecgtune"),
+        (card(format=FORMAT + 1), "card.json: format 4; this ecgtune reads up to 3: upgrade ecgtune"),
         (
-            card(format=1, preprocessing={"usual": 4096}),
-            "card.json: format 1, from before jumps of the heart rate .*; train or tune the model again",
+            card(format=2, preprocessing={"usual": 4096}),
+            "card.json: format 2, from before jumps of the heart rate .*; train or tune the model again",
         ),
         (card(format="1"), "card.json: format is '1', no int"),
         (card(classes=["N", "V"]), r"card.json: classes \['N', 'V'\]; this ecgtune labels N S V F Q"),
@@ -281,8 +282,49 @@ def test_positions_far_ahead_are_waited_for(
     positions, found = handed_over(timed, at, windows, cuts)
     np.testing.assert_array_equal(positions, at)
     np.testing.assert_array_equal(found, timed.predict(windows, at))
-    whole = timed.run(*timed.preprocessing.inputs(windows, at))
+    whole, _ = timed.run(*timed.preprocessing.inputs(windows, at))
     assert (np.abs(found - whole).max(axis=1) < 1e-4).mean() > 0.95
+
+
+@pytest.fixture(scope="module")
+def self_trained(self_trained_model: Path) -> Model:
+    return load_model(self_trained_model)
+
+
+@settings(deadline=None, max_examples=10)
+@given(n=st.sampled_from([1, 30, SEGMENT + 24, LONG]), cuts=st.lists(st.integers(0, LONG), max_size=8))
+def test_self_training_gives_the_same_digits_of_pieces_of_any_size(
+    self_trained: Model, n: int, cuts: list[int]
+) -> None:
+    at, windows = beats(n, self_trained)
+    positions, found = handed_over(self_trained, at, windows, cuts)
+    np.testing.assert_array_equal(positions, at)
+    np.testing.assert_array_equal(found, self_trained.predict(windows, at))
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_self_training_moves_what_the_network_says_as_it_is_defined(self_trained: Model) -> None:
+    at, windows = beats(1000, self_trained)
+    said = self_trained.run(*self_trained.preprocessing.inputs(windows, at))
+    assert said.evidence is not None
+    assert said.evidence.shape[0] == 1000
+    assert np.abs(said.evidence).max() <= 2.5
+    expected = SelfTrainer(self_trained.self_training).probability(said.probability, said.evidence, 0.8)
+    found = self_trained.predict(windows, at)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.abs(found - said.probability).max() > 0.1
+
+
+def test_a_network_without_evidence_does_not_belong_to_a_card_that_asks_for_it(copy: Path) -> None:
+    card(self_training={"ventricular": 0.4})(copy)
+    with pytest.raises(ModelError, match=r"its card asks for .* and probability, evidence: export the model"):
+        load_model(copy).open()
+
+
+def test_a_card_may_not_ask_for_more_self_training_than_there_is(copy: Path) -> None:
+    card(self_training={"ventricular": 1.4})(copy)
+    with pytest.raises(ModelError, match=r"ventricular is 1\.4; give a number from 0 to 1"):
+        load_model(copy)
 
 
 def test_where_segments_meet_makes_no_difference(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,16 @@ from ecgtune.errors import ModelError, OutputError
 from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
 from ecgtune.record import Record
+from ecgtune.self_training import SelfTrainer, SelfTraining
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-FORMAT = 2
+FORMAT = 3
 """Version of the model folder; a card with a larger one needs a newer ecgtune."""
 
-_JUMPS_IN_PAIRS = 2
-"""Format from which on jumps of the heart rate (`ecgtune.beats.jumps`) are sought in pairs of intervals."""
+_JUMPS = 3
+"""Format from which on jumps of the heart rate are sought as `ecgtune.beats.jumps` does it now."""
 
 SEGMENT = 4096
 """Beats that are prepared in one go, beside those that they depend on: most half-hour recordings."""
@@ -67,6 +68,22 @@ _REQUIRED = {
     "onnx_sha256": str,
 }
 """What every card holds, and of which type."""
+
+
+class Said(NamedTuple):
+    """What a network says of beats.
+
+    Parameters
+    ----------
+    probability
+        float32 [n, 5], rows sum to one.
+    evidence
+        What it knows of each beat, about standardised and limited, float32 [n, numbers]; None where the model
+        does without self-training (`ecgtune.self_training`).
+    """
+
+    probability: Floats
+    evidence: Floats | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +124,15 @@ class Model:
         return temperature_of(self.card)
 
     @property
+    def self_training(self) -> SelfTraining:
+        """How limits between classes are drawn anew in each recording."""
+        return SelfTraining.from_card(self.card)
+
+    @property
+    def _gives(self) -> list[str]:
+        return ["probability", "evidence"] if self.self_training.active else ["probability"]
+
+    @property
     def reach(self) -> int:
         """Beats on either side that a label depends on; of `Preprocessing.timed`, the positions alone."""
         return self.preprocessing.reach_with(int(self.card["reach"]))
@@ -131,10 +157,10 @@ class Model:
         takes = {entry.name: entry.shape[1:] for entry in session.get_inputs()}
         gives = [entry.name for entry in session.get_outputs()]
         expected = {"beats": [how.channels, how.width], "rhythm": [len(how.rhythm_features)]}
-        if takes != expected or gives != ["probability"]:
+        if takes != expected or gives != self._gives:
             raise ModelError(
                 f"{path}: takes {takes} and gives {', '.join(gives)}; its card asks for {expected} and "
-                "probability: export the model again"
+                f"{', '.join(self._gives)}: export the model again"
             )
         return session
 
@@ -169,11 +195,10 @@ class Model:
             return np.empty((0, len(CLASSES)), dtype=np.float32)
         return np.concatenate([probability for _, probability in pieces])
 
-    def run(self, beats: Floats, rhythm: Floats) -> Floats:
-        """Run the network on prepared inputs: float32 [n, 5]."""
-        (probability,) = self._session.run(["probability"], {"beats": beats, "rhythm": rhythm})
-        result: Floats = probability
-        return result
+    def run(self, beats: Floats, rhythm: Floats) -> Said:
+        """Run the network on prepared inputs, without self-training."""
+        probability, *evidence = self._session.run(self._gives, {"beats": beats, "rhythm": rhythm})
+        return Said(probability, evidence[0] if evidence else None)
 
 
 def preferred_leads(record: Record, usable: Sequence[int], most: int) -> tuple[int, ...]:
@@ -209,6 +234,7 @@ class Predictor:
         how = model.preprocessing
         self._model = model
         self._reach = int(model.card["reach"])
+        self._trainer = SelfTrainer(model.self_training)
         self._timed = max(model.reach, how.timed)
         # Numbers of the first position held, of the first window held, and of the next beat to predict.
         self._since = 0
@@ -256,12 +282,18 @@ class Predictor:
 
     def _run(self, beats: Floats, rhythm: Floats, begin: int, end: int) -> Floats:
         """Probabilities of prepared beats from one to another."""
-        found = []
+        found, known = [], []
         for start in range(begin, end, PIECE):
             stop = min(start + PIECE, end)
             low, high = max(0, start - self._reach), stop + self._reach
-            found.append(self._model.run(beats[low:high], rhythm[low:high])[start - low : stop - low])
-        return np.concatenate(found)
+            own, said = slice(start - low, stop - low), self._model.run(beats[low:high], rhythm[low:high])
+            found.append(said.probability[own])
+            if said.evidence is not None:
+                known.append(said.evidence[own])
+        probability = np.concatenate(found)
+        if not known:
+            return probability
+        return self._trainer.probability(probability, np.concatenate(known), self._model.temperature)
 
 
 def pretrained_folder() -> Path:
@@ -392,12 +424,13 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise ModelError(
                 f"{path}: {name} is {card[name]!r:.40}, no {kind.__name__}; train or export the model again"
             )
-    if card["format"] < _JUMPS_IN_PAIRS and card["preprocessing"].get("usual"):
+    if card["format"] < _JUMPS and card["preprocessing"].get("usual"):
         raise ModelError(
-            f"{path}: format {card['format']}, from before jumps of the heart rate were sought in pairs of "
-            "intervals; train or tune the model again"
+            f"{path}: format {card['format']}, from before jumps of the heart rate were sought as they are "
+            "now; train or tune the model again"
         )
     temperature_of(card)
+    SelfTraining.from_card(card)
     if tuple(card["classes"]) != CLASSES:
         raise ModelError(f"{path}: classes {card['classes']}; this ecgtune labels {' '.join(CLASSES)}")
     return card

@@ -13,6 +13,7 @@ from ecgtune.explain.subject import Examples, Reading, Subject, rr_seconds
 from ecgtune.explain.subject_images import ImageSubject
 from ecgtune.explain.subject_sequence import SequenceSubject
 from ecgtune.labels import CLASSES
+from ecgtune.self_training import NO_SELF_TRAINING, SelfTraining
 from ecgtune.training.image_networks import ImageInput
 from ecgtune.training.networks import build_network
 from ecgtune.training.networks.residual_layers import ResidualLayers
@@ -24,8 +25,12 @@ HOW = Preprocessing(neighbours=8, near=4, far=16)
 ALIKE = Preprocessing(before=40, after=80, neighbours=8, near=4, far=16, alike=12)
 """With look-alikes."""
 
+SELF_TRAINED = SelfTraining(ventricular=0.4, supraventricular=0.2)
 
-def sequence_subject(seed: int = 0, how: Preprocessing = HOW) -> SequenceSubject:
+
+def sequence_subject(
+    seed: int = 0, how: Preprocessing = HOW, self_training: SelfTraining = NO_SELF_TRAINING
+) -> SequenceSubject:
     torch.manual_seed(seed)
     related = {"before": how.before, "alike": True} if how.alike else {}
     network = build_network(
@@ -47,7 +52,10 @@ def sequence_subject(seed: int = 0, how: Preprocessing = HOW) -> SequenceSubject
     if how.alike:
         # Convolutions, which Grad-CAM looks at, say nothing of N and S.
         network.shape.bias.data[CLASSES.index("V")] += 5
-    return SequenceSubject("tiny", network.eval(), how)
+    if self_training.active:
+        # Discriminants are drawn from beats that a network is sure of.
+        network.shape.bias.data[CLASSES.index("V")] += 1.5
+    return SequenceSubject("tiny", network.eval(), how, self_training=self_training)
 
 
 def sequence_reading(n: int = 40, seed: int = 0, how: Preprocessing = HOW) -> Reading:
@@ -90,9 +98,12 @@ class FewPixels(nn.Module):
         return made
 
 
-def _sequence(how: Preprocessing) -> Callable[[], tuple[Subject, Examples]]:
+def _sequence(
+    how: Preprocessing, self_training: SelfTraining = NO_SELF_TRAINING
+) -> Callable[[], tuple[Subject, Examples]]:
     def make() -> tuple[Subject, Examples]:
-        subject, reading = sequence_subject(how=how), sequence_reading(how=how)
+        subject = sequence_subject(how=how, self_training=self_training)
+        reading = sequence_reading(how=how)
         # The first and the last beat have fewer neighbours.
         return subject, subject.examples(reading, np.array([0, 1, 20, 39]))
 
@@ -135,6 +146,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "sequence": Kind(_sequence(HOW), rhythm=True),
     "sequence with look-alikes": Kind(_sequence(ALIKE), rhythm=True),
+    "self-trained sequence": Kind(_sequence(ALIKE, SELF_TRAINED), rhythm=True),
     "images": Kind(_images),
     "stack": Kind(_stack),
     **{name: Kind(_windows(name), convolves=name != "ann") for name in WINDOW_NETWORKS},

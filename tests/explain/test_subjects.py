@@ -10,18 +10,19 @@ import pytest
 import torch
 from made_up_beats_explained import random_reading, small_network, subject_around
 from safetensors.torch import load_file
-from subjects_to_explain import ALIKE, HOW, sequence_reading, sequence_subject
+from subjects_to_explain import ALIKE, HOW, SELF_TRAINED, sequence_reading, sequence_subject
 
 from ecgtune.beats import Preprocessing
 from ecgtune.classification import classify
 from ecgtune.errors import ModelError, RecordError
 from ecgtune.explain import concatenate, logits_of, subject_of
 from ecgtune.explain.load import beat_subject_of
-from ecgtune.explain.subject_sequence import SequenceSubject
+from ecgtune.explain.subject_sequence import SequenceSubject, moved_logits
 from ecgtune.explain.subject_windows import WindowSubject
 from ecgtune.model import load_model
 from ecgtune.readers import read_record
 from ecgtune.record import ArraySource, Record
+from ecgtune.self_training import SelfTraining, discriminant_of, moved
 from ecgtune.signals.simulate import simulate
 from ecgtune.systems import beat_tables
 from ecgtune.systems.config import load_config
@@ -50,6 +51,64 @@ def test_one_beat_alone_has_the_logits_that_it_has_in_its_recording(n: int, how:
     order = np.random.default_rng(0).permutation(n)
     mixed = softmax(logits_of(subject, subject.examples(reading, order)))
     np.testing.assert_allclose(mixed, alone[order], atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 15, 300])
+def test_one_self_trained_beat_alone_has_the_logits_that_it_has_in_its_recording(n: int) -> None:
+    subject = sequence_subject(how=ALIKE, self_training=SelfTraining(1.0, 1.0))
+    reading = sequence_reading(n, how=ALIKE)
+    alone = softmax(logits_of(subject, subject.examples(reading)))
+    np.testing.assert_allclose(alone, subject.probability(reading), atol=1e-5)
+    network_alone = subject.with_network(subject.network)
+    by_itself = network_alone.probability(reading)
+    if n == 300:
+        assert np.abs(alone - by_itself).max() > 1e-3
+    else:
+        np.testing.assert_allclose(alone, by_itself, atol=0.05)
+    assert len(network_alone.examples(reading).context) == 5
+
+
+def test_torch_moves_logits_as_labelling_does() -> None:
+    rng = np.random.default_rng(0)
+    logits, evidence = 3 * rng.normal(size=(500, 5)), rng.normal(size=(500, 9))
+    logits, evidence = logits.astype(np.float32), evidence.astype(np.float32)
+    drawn = discriminant_of(evidence, logits, SelfTraining(0.9, 0.6))
+    expected = moved(logits, evidence, drawn)
+    fixed = [torch.from_numpy(np.tile(part, (500, *[1] * part.ndim))) for part in drawn]
+    found = moved_logits(torch.from_numpy(logits), torch.from_numpy(evidence), *fixed)
+    np.testing.assert_allclose(found.log_softmax(1), expected, atol=1e-4)
+    assert np.abs(softmax(logits) - np.exp(expected)).max() > 0.2
+    # Without trust they are the network's own, not only up to a shift.
+    fixed[2] *= 0
+    still = moved_logits(torch.from_numpy(logits), torch.from_numpy(evidence), *fixed)
+    np.testing.assert_allclose(still, logits, atol=1e-4)
+
+
+def test_long_recordings_have_a_discriminant_for_each_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, reading = (
+        sequence_subject(how=ALIKE, self_training=SELF_TRAINED),
+        sequence_reading(90, how=ALIKE),
+    )
+    monkeypatch.setattr("ecgtune.explain.subject_sequence.SEGMENT", 40)
+    alone = softmax(logits_of(subject, subject.examples(reading)))
+    np.testing.assert_allclose(alone, subject.probability(reading), atol=1e-5)
+    weights = subject.examples(reading).context[5]
+    assert [len(np.unique(weights[own], axis=0)) for own in (slice(0, 40), slice(40, 80), slice(80, 90))] == [
+        1
+    ] * 3
+    assert not np.array_equal(weights[0], weights[40])
+
+
+def test_labels_are_those_of_classify_after_self_training(
+    simulated: Record, self_trained_model: Path
+) -> None:
+    subject = beat_subject_of(self_trained_model)
+    assert isinstance(subject, SequenceSubject)
+    assert subject.self_training.active
+    labelled, reading = classify(simulated, self_trained_model), subject.read(simulated)
+    np.testing.assert_allclose(
+        subject.probability(reading)[reading.readable], labelled.annotations.probability, atol=1e-4
+    )
 
 
 def test_the_mean_of_look_alikes_follows_the_beat_by_its_share() -> None:

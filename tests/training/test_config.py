@@ -83,6 +83,12 @@ def test_quick_changes_the_number_of_epochs_alone():
         (MINIMAL + "[training]\ntemperature = -0.5", r"\[training\] temperature is -0.5; give 0 or more"),
         (MINIMAL + "[preprocessing]\nband = 40", r"\[preprocessing\] band is 40; give a value like"),
         (MINIMAL + "[preprocessing]\nrate = 250", "250 Hz asked for; this ecgtune works at 128 Hz"),
+        (MINIMAL + "[self_training]\nventricular = 2.0", r"\[self_training\] ventricular is 2.0; give a num"),
+        (MINIMAL + "[self_training]\njunctional = 0.1", r"\[self_training\] knows no junctional"),
+        (
+            MINIMAL + "[self_training]\nventricular = 0.4",
+            r"\[self_training\] needs what a network knows of each beat, and beat-sequence does not tell",
+        ),
         (MINIMAL + "width = 60", r"\[network\] width follows from \[preprocessing\]; leave it out"),
         (RELATED + "before = 60\nalike = true", r"\[network\] alike, before follows from"),
         ("training = 3\n" + MINIMAL, r"training is 3; write it as a table, \[training\]"),

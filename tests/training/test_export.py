@@ -73,7 +73,7 @@ def test_the_exported_softmax_divides_the_logits_by_the_cards_temperature(saved,
     tempered = save_model(network(), {**CARD, "temperature": 0.5}, tmp_path / "tempered")
     assert tempered.temperature == load_model(tempered.folder).temperature == 0.5
     beats, rhythm = inputs(40)
-    before, after = saved.run(beats, rhythm), tempered.run(beats, rhythm)
+    before, after = (each.run(beats, rhythm).probability for each in (saved, tempered))
     np.testing.assert_allclose(after, before**2 / (before**2).sum(1, keepdims=True), atol=1e-5)
     assert abs(after - before).max() > 0.05
     # The weights stay what was trained.
@@ -99,7 +99,7 @@ def test_onnx_and_safetensors_give_what_torch_gives(saved, n):
         with torch.no_grad():
             logits = trained(torch.from_numpy(beats)[None], torch.from_numpy(rhythm)[None])[0]
         expected = torch.softmax(logits, 1).numpy()
-        np.testing.assert_allclose(saved.run(beats, rhythm), expected, atol=1e-5)
+        np.testing.assert_allclose(saved.run(beats, rhythm).probability, expected, atol=1e-5)
 
 
 def test_safetensors_hold_every_weight_to_the_bit(saved):
@@ -151,7 +151,8 @@ def test_an_export_that_differs_from_the_network_is_not_saved(tmp_path, monkeypa
     def other(_: torch.nn.Module, how: Preprocessing, path: Path) -> None:
         torch.manual_seed(5)
         arguments = dict(ARCHITECTURE)
-        original(export._OneRecording(build_network(arguments.pop("network"), **arguments)), how, path)
+        made = build_network(arguments.pop("network"), **arguments)
+        original(export._OneRecording(made, temperature=1.0, evidence=False), how, path)
 
     original = export._export
     monkeypatch.setattr(export, "_export", other)
@@ -229,4 +230,26 @@ def test_a_network_that_cannot_be_loaded_is_one_clear_line(copy, damage, message
 def test_a_model_predicts_without_its_weights(copy):
     lose_weights(copy)
     beats, rhythm = inputs(5)
-    assert load_model(copy).run(beats, rhythm).shape == (5, 5)
+    assert load_model(copy).run(beats, rhythm).probability.shape == (5, 5)
+
+
+def test_self_training_needs_a_network_that_tells_what_it_knows(tmp_path):
+    with pytest.raises(ModelError, match="BeatSequence gives no evidence for self-training: take"):
+        save_model(network(), {**CARD, "self_training": {"ventricular": 0.4}}, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(ModelError, match="supraventricular is 2; give a number from 0 to 1"):
+        save_model(network(), {**CARD, "self_training": {"supraventricular": 2}}, tmp_path / "other")
+
+
+def test_evidence_is_exported_as_torch_gives_it(self_trained_model):
+    model = load_model(self_trained_model)
+    trained, how = load_network(self_trained_model).eval(), model.preprocessing
+    rng = np.random.default_rng(0)
+    beats = rng.normal(size=(30, how.channels, how.width)).astype(np.float32)
+    rhythm = rng.normal(size=(30, len(how.rhythm_features))).astype(np.float32)
+    with torch.no_grad():
+        inputs = torch.from_numpy(beats)[None], torch.from_numpy(rhythm)[None]
+        evidence, logits = trained.evidence(*inputs)[0], trained(*inputs)[0]
+    said = model.run(beats, rhythm)
+    np.testing.assert_allclose(said.evidence, evidence, atol=1e-4)
+    np.testing.assert_allclose(said.probability, torch.softmax(logits / 0.8, 1), atol=1e-4)

@@ -34,8 +34,10 @@ _LEAST = 0.12
 _LOW = 0.08
 """A drop from which on a rate is not the usual one."""
 
-_NOISE_OVER, _NOISE_TIMES = 8, 4
-"""A jump is so many times as large as the median deviation from the median over pairs on either side."""
+_NOISE_OVER, _NOISE_TIMES = 8, 5
+"""A jump is so many times as large as the median deviation from the median over pairs on either side.
+
+Means of overlapping pairs deviate less than intervals do, and so by a larger factor from noise."""
 
 _AT_ONCE = 0.5
 """Share of a jump that two successive intervals differ by at least."""

@@ -79,6 +79,7 @@ def _of_sequences(model: str | Path) -> SequenceSubject:
         loaded.preprocessing,
         loaded.trained_on,
         loaded.temperature,
+        loaded.self_training,
     )
 
 

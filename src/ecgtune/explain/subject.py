@@ -21,7 +21,7 @@ TOGETHER = 512
 """Examples in one step of prediction."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
     """All beats of a recording as preprocessing gives them; it depends on no weights.
 

@@ -7,11 +7,15 @@ the beat's own share changes with its window, not the others'.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ecgtune.beats import Preprocessing, annotated_beats, stream_windows
 from ecgtune.beats.cut import SNAP
@@ -20,13 +24,17 @@ from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
 from ecgtune.explain.subject import Examples, Floats, Ints, Reading, beat_window, rr_seconds
 from ecgtune.labels import CLASSES
-from ecgtune.model import preferred_leads
+from ecgtune.model import SEGMENT, preferred_leads
 from ecgtune.record import Annotations, Record
+from ecgtune.self_training import LOWEST, NO_SELF_TRAINING, Discriminant, SelfTrainer, SelfTraining, moved
 from ecgtune.signals.resample import WORKING_RATE, check_rate, to_native
 from ecgtune.signals.stream import choose_leads, probe
 
 ENCODED_TOGETHER = 1024
 """Beats that are encoded in one step."""
+
+_N, _S, _V = (CLASSES.index(name) for name in "NSV")
+_BUT_V = tuple(place for place in range(len(CLASSES)) if place != _V)
 
 
 class OneBeat(nn.Module):
@@ -51,6 +59,9 @@ class OneBeat(nn.Module):
         share: Tensor,
         told: Tensor,
         sides: Tensor,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        trust: Tensor | None = None,
     ) -> Tensor:
         """Logits [n, classes].
 
@@ -73,16 +84,50 @@ class OneBeat(nn.Module):
         sides
             How many beats the recording has before and after, at most ``reach``, int64 [n, 2]: near its
             ends the network sees fewer.
+        weight, bias, trust
+            Discriminant of its stretch, towards which the logits move, [n, classes, numbers], [n, classes]
+            and [n, 2] (`ecgtune.self_training.Discriminant`); None without self-training.
         """
         if alike.shape[1]:
             alike = alike + share[:, None, None] * signal
         beat, timing = torch.cat([signal, typical, alike], 1).unsqueeze(1), rhythm.unsqueeze(1)
-        encoded = self.network.encode(beat, timing)  # type: ignore[operator]
-        own = self.network.tell(encoded, timing)  # type: ignore[operator]
+        network: Any = self.network
+        if weight is None:
+            encoded = network.encode(beat, timing)
+        else:
+            evidence = network.evidence(beat, timing)
+            encoded = network.encode_known(beat, evidence)
+        own = network.tell(encoded, timing)
         middle = told.shape[1] // 2
         told = torch.cat([told[:, :middle], own, told[:, middle + 1 :]], 1)
-        logits: Tensor = self.network.decide_middle(encoded[:, 0], told, sides)  # type: ignore[operator]
-        return logits
+        logits: Tensor = network.decide_middle(encoded[:, 0], told, sides)
+        if weight is None or bias is None or trust is None:
+            return logits
+        return moved_logits(logits, evidence[:, 0], weight, bias, trust)
+
+
+def moved_logits(logits: Tensor, evidence: Tensor, weight: Tensor, bias: Tensor, trust: Tensor) -> Tensor:
+    """Logits [n, classes] moved towards discriminants, as `ecgtune.self_training.moved` moves them.
+
+    Where nothing is trusted they stay as they are: all classes are shifted by what probabilities do not show.
+    """
+    said = logits.log_softmax(1)
+    drawn = (weight @ evidence.unsqueeze(2)).squeeze(2) + bias
+    now, to = _odds(said), _odds(drawn.log_softmax(1).clamp(min=LOWEST))
+    ventricular, supraventricular = now + trust.T * (to - now)
+    both = torch.logaddexp(said[:, _N], said[:, _S])
+    others = {place: said[:, place] for place in _BUT_V} | {
+        _S: both + functional.logsigmoid(supraventricular),
+        _N: both + functional.logsigmoid(-supraventricular),
+    }
+    less = torch.stack([others[place] for place in _BUT_V]).logsumexp(0)
+    moved = [ventricular if place == _V else others[place] - less for place in range(said.shape[1])]
+    return torch.stack(moved, 1).log_softmax(1) + logits.logsumexp(1, keepdim=True)
+
+
+def _odds(said: Tensor) -> Tensor:
+    """Log odds of V against all others, and of S against N, [2, n]."""
+    return torch.stack([said[:, _V] - said[:, list(_BUT_V)].logsumexp(1), said[:, _S] - said[:, _N]])
 
 
 @dataclass(frozen=True)
@@ -101,6 +146,8 @@ class SequenceSubject:
         Patients that it was trained on.
     temperature
         What probabilities divide the logits by; attributions are of the logits as they are.
+    self_training
+        How the logits move in each recording; of attributions, the discriminants stay as they are.
     """
 
     name: str
@@ -108,8 +155,12 @@ class SequenceSubject:
     preprocessing: Preprocessing = field(repr=False)
     trained_on: frozenset[str] = field(default=frozenset(), repr=False)
     temperature: float = 1.0
+    self_training: SelfTraining = NO_SELF_TRAINING
     classes: tuple[str, ...] = CLASSES
     baselines: tuple[str, ...] = BASELINES
+    _labelled: WeakKeyDictionary[Reading, "_Labelled"] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
 
     @property
     def fs(self) -> float:
@@ -155,8 +206,8 @@ class SequenceSubject:
         return beat_window(self.fs)
 
     def with_network(self, network: nn.Module) -> "SequenceSubject":
-        """Return the same with another network."""
-        return replace(self, network=network.eval())
+        """Return the same with another network, without self-training, which belongs to this one."""
+        return replace(self, network=network.eval(), self_training=NO_SELF_TRAINING)
 
     def read(
         self,
@@ -207,17 +258,7 @@ class SequenceSubject:
 
     def probability(self, reading: Reading) -> Floats:
         """Probabilities of all beats of a recording, float32 [n, classes]."""
-        rhythm = torch.from_numpy(_rhythm(reading))
-        encoded = self._encode(reading.signal, rhythm)
-        n, reach, length = len(reading), self._reach, ENCODED_TOGETHER
-        parts = []
-        with torch.inference_mode():
-            for begin in range(0, n, length):
-                low, high = max(0, begin - reach), min(n, begin + length + reach)
-                logits = self.network.decide(encoded[None, low:high], rhythm[None, low:high])[0]  # type: ignore[operator]
-                own = logits[begin - low : begin - low + length]
-                parts.append((own / self.temperature).softmax(1).numpy())
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), dtype=np.float32)
+        return np.asarray(softmax(self._label(reading).logits / self.temperature, axis=1), dtype=np.float32)
 
     def examples(self, reading: Reading, rows: NDArray[np.integer] | None = None) -> Examples:
         """Some beats of a recording as examples."""
@@ -242,25 +283,73 @@ class SequenceSubject:
             signal=own,
             typical=typical,
             typical_rhythm=np.tile(usual, (len(chosen), 1)),
-            context=(typical, alike, share, told, sides.astype(np.int64)),
+            context=(typical, alike, share, told, sides.astype(np.int64), *self._drawn(reading, chosen)),
         )
 
     @property
     def _reach(self) -> int:
         return int(self.network.reach)  # type: ignore[arg-type]
 
+    def _label(self, reading: Reading) -> "_Labelled":
+        """Label all beats of a recording; what was labelled is kept as long as the reading is."""
+        if (found := self._labelled.get(reading)) is None:
+            found = self._labelled[reading] = self._label_anew(reading)
+        return found
+
+    def _label_anew(self, reading: Reading) -> "_Labelled":
+        rhythm = torch.from_numpy(_rhythm(reading))
+        n, reach, length = len(reading), self._reach, ENCODED_TOGETHER
+        network, active = self.network, self.self_training.active
+        encoded, known = self._encode(reading.signal, rhythm, evidence=active)
+        logits = np.zeros((n, len(self.classes)), dtype=np.float32)
+        with torch.inference_mode():
+            for begin in range(0, n, length):
+                low, high = max(0, begin - reach), min(n, begin + length + reach)
+                said = network.decide(encoded[None, low:high], rhythm[None, low:high])[0]  # type: ignore[operator]
+                logits[begin : begin + length] = said[begin - low : begin - low + length].numpy()
+        drawn: list[Discriminant] = []
+        if active:
+            trainer = SelfTrainer(self.self_training)
+            for begin in range(0, n, SEGMENT):
+                own = slice(begin, begin + SEGMENT)
+                drawn.append(trainer.discriminant(logits[own], known[own].numpy()))
+                logits[own] = moved(logits[own], known[own].numpy(), drawn[-1])
+        return _Labelled(logits, tuple(drawn))
+
+    def _drawn(self, reading: Reading, chosen: Ints) -> tuple[Floats, ...]:
+        """Weights, biases and trust of the discriminants of some beats, [n, ...] each; none without."""
+        if not self.self_training.active:
+            return ()
+        of, drawn = chosen // SEGMENT, self._label(reading).drawn
+        return tuple(np.stack(parts)[of] for parts in zip(*drawn, strict=True))
+
     def _tell(self, signal: Floats, rhythm: Tensor) -> Floats:
-        encoded = self._encode(signal, rhythm)
+        encoded, _ = self._encode(signal, rhythm, evidence=False)
         with torch.inference_mode():
             told: Floats = self.network.tell(encoded[None], rhythm[None])[0].numpy()  # type: ignore[operator]
         return told
 
-    def _encode(self, signal: Floats, rhythm: Tensor) -> Tensor:
+    def _encode(self, signal: Floats, rhythm: Tensor, *, evidence: bool) -> tuple[Tensor, Tensor]:
+        """Vectors of beats, and where it is asked for what is known of each, else [0]."""
+        network: Any = self.network
         beats = torch.from_numpy(np.ascontiguousarray(signal))
-        pieces = [slice(at, at + ENCODED_TOGETHER) for at in range(0, len(beats), ENCODED_TOGETHER)]
+        parts, known = [], []
         with torch.inference_mode():
-            parts = [self.network.encode(beats[None, own], rhythm[None, own])[0] for own in pieces]  # type: ignore[operator]
-        return torch.cat(parts)
+            for at in range(0, len(beats), ENCODED_TOGETHER):
+                own = beats[None, at : at + ENCODED_TOGETHER], rhythm[None, at : at + ENCODED_TOGETHER]
+                if evidence:
+                    known.append(network.evidence(*own))
+                    parts.append(network.encode_known(own[0], known[-1])[0])
+                else:
+                    parts.append(network.encode(*own)[0])
+        return torch.cat(parts), torch.cat([each[0] for each in known]) if known else torch.zeros(0)
+
+
+class _Labelled(NamedTuple):
+    """Logits of all beats of a recording, [n, classes], and the discriminants of its stretches."""
+
+    logits: Floats
+    drawn: tuple[Discriminant, ...]
 
 
 def _rhythm(reading: Reading) -> Floats:

@@ -30,6 +30,8 @@ Overrides = Mapping[str, Mapping[str, Any]]
 
 WHOLE, SEEDED = "as it ships", "another seed"
 
+_NO_SELF_TRAINING = dict.fromkeys(("ventricular", "supraventricular"), 0.0)
+
 VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
@@ -43,8 +45,10 @@ VARIANTS: dict[str, Overrides] = {
     "without faults": {"data": {"faults": []}},
     "without atria": {"preprocessing": {"atria": 0}},
     "without look-alikes": {"preprocessing": {"alike": 0}},
+    "without self-training": {"self_training": _NO_SELF_TRAINING},
     "without relations": {
         "preprocessing": {"alike": 0},
+        "self_training": _NO_SELF_TRAINING,
         "network": {
             "network": "beat-sequence",
             **dict.fromkeys(("compared", "lost", "earliest")),

@@ -7,6 +7,7 @@ from typing import Any
 from ecgtune._version import __version__
 from ecgtune.databases import CATALOGUE
 from ecgtune.labels import CLASSES
+from ecgtune.self_training import STRETCH
 from ecgtune.splits import Split
 from ecgtune.training.config import Config
 
@@ -29,6 +30,9 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
     refitted = config.training.refit and split.protocol != "leave-patients-out"
     sides = ("train", "validate") if refitted else ("train",)
     read = (*config.data.databases, *config.data.weak)
+    drawn = ""
+    if config.self_training.active:
+        drawn = f", and by self-training on those of its stretch of at least {STRETCH} beats, labels apart"
     return {
         "name": config.name,
         "version": config.version,
@@ -38,9 +42,10 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         "architecture": config.architecture,
         "preprocessing": how.to_card(),
         "leads": "one or two; of more, the usual arrhythmia leads (MLII, II, V1, V5, ...) come first",
+        "self_training": asdict(config.self_training),
         "looks_ahead": (
             "each label depends on the recording's signal and beats up to "
-            f"{how.reach_with(reach)} beats before and after; nothing else of the recording is used"
+            f"{how.reach_with(reach)} beats before and after{drawn}; nothing else of the recording is used"
         ),
         "training": {
             "data": ",".join(config.data.databases),

@@ -11,6 +11,7 @@ from typing import Any
 
 from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
+from ecgtune.self_training import NO_SELF_TRAINING, SelfTraining
 from ecgtune.training import faulty
 from ecgtune.training.episode_rhythms import KINDS
 from ecgtune.training.networks import NETWORKS
@@ -119,7 +120,7 @@ class Config:
         Of the model.
     network
         Name of the network, and its arguments beside those that follow from the preprocessing.
-    data, preprocessing, augmentation, training
+    data, preprocessing, augmentation, training, self_training
         See their classes.
     """
 
@@ -131,6 +132,7 @@ class Config:
     preprocessing: Preprocessing
     augmentation: Augmentation
     training: TrainingOptions
+    self_training: SelfTraining = NO_SELF_TRAINING
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -183,6 +185,7 @@ def make_config(content: dict[str, Any], path: str) -> Config:
         "preprocessing": Preprocessing,
         "augmentation": Augmentation,
         "training": TrainingOptions,
+        "self_training": SelfTraining,
     }
     made: dict[str, Any] = {}
     for section, kind in sections.items():
@@ -202,7 +205,13 @@ def make_config(content: dict[str, Any], path: str) -> Config:
         raise ModelError(f"{path}: knows no {', '.join(sorted(content))}")
     if not isinstance(made["network"], dict) or made["network"].get("network") not in NETWORKS:
         raise ModelError(f"{path}: [network] needs network = one of: {', '.join(NETWORKS)}")
-    given = NETWORKS[made["network"]["network"]].given
+    network = NETWORKS[made["network"]["network"]]
+    if made["self_training"].active and not hasattr(network, "evidence"):
+        raise ModelError(
+            f"{path}: [self_training] needs what a network knows of each beat, and "
+            f"{made['network']['network']} does not tell; take relation-sequence"
+        )
+    given = network.given
     if twice := sorted(set(given) & set(made["network"])):
         raise ModelError(f"{path}: [network] {', '.join(twice)} follows from [preprocessing]; leave it out")
     return Config(**made)

@@ -85,7 +85,7 @@ def cross_validate(
         matrices |= score(model, others, index, split.validate)
         of_fibrillation |= false_s(model, (one for one in fibrillating if one.key in away))
         prepared = prepare(table, rows_of(table, index, split.validate), how)
-        said.append(logits_of(net.module_, prepared))
+        said.append(logits_of(net.module_, prepared, config.self_training))
     logits, labels = (np.concatenate(parts) for parts in zip(*said, strict=True))
     metrics = describe(matrices) | {
         "temperature": round(fit_temperature(logits, labels), 3),

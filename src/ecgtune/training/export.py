@@ -18,19 +18,31 @@ from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
 from ecgtune.files import make_folder
 from ecgtune.model import CARD, FORMAT, ONNX, WEIGHTS, Model, load_model, read_card, temperature_of
+from ecgtune.self_training import SelfTraining
 from ecgtune.training.networks import build_network
 
 
 class _OneRecording(nn.Module):
-    """Network over one recording's beats, giving probabilities: what the runtime calls."""
+    """Network over one recording's beats, giving probabilities: what the runtime calls.
 
-    def __init__(self, network: nn.Module, temperature: float = 1.0) -> None:
+    With ``evidence`` it gives that as well, for self-training (`ecgtune.self_training`).
+    """
+
+    def __init__(self, network: nn.Module, temperature: float, evidence: bool) -> None:
         super().__init__()
         self.network = network
         self.temperature = temperature
+        self.evidence = evidence
 
-    def forward(self, beats: Tensor, rhythm: Tensor) -> Tensor:
-        logits = self.network(beats[None], rhythm[None])[0]
+    def forward(self, beats: Tensor, rhythm: Tensor) -> tuple[Tensor, ...]:
+        if not self.evidence:
+            return (self._probability(self.network(beats[None], rhythm[None])[0]),)
+        network: Any = self.network
+        known = network.evidence(beats[None], rhythm[None])
+        logits = network.decide(network.encode_known(beats[None], known), rhythm[None])
+        return self._probability(logits[0]), known[0]
+
+    def _probability(self, logits: Tensor) -> Tensor:
         # Dividing by 1 would be a step of its own in the exported file.
         return torch.softmax(logits if self.temperature == 1 else logits / self.temperature, dim=1)
 
@@ -94,20 +106,27 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
     card
         Name, version, architecture, classes, preprocessing, training, metrics, ...; format, reach, parameter
         count and hashes are filled in here. The exported softmax divides the network's logits by the card's
-        ``temperature`` (1 where there is none); the weights are kept as they are.
+        ``temperature`` (1 where there is none); the weights are kept as they are. Where the card asks for
+        self-training, the exported network gives its evidence, too.
     folder
         Where to; a model that is there is replaced.
 
     Raises
     ------
     ModelError
-        Where the exported network does not give what the network gives, or the temperature is not above 0.
+        Where the exported network does not give what the network gives, the temperature is not above 0, or
+        the network has no evidence for the self-training that is asked for.
     """
     import json
 
     make_folder(folder.parent)
     how = Preprocessing.from_card(card["preprocessing"])
-    temperature = temperature_of(card)
+    temperature, evidence = temperature_of(card), SelfTraining.from_card(card).active
+    if evidence and not hasattr(network, "evidence"):
+        raise ModelError(
+            f"{type(network).__name__} gives no evidence for self-training: take the network "
+            "relation-sequence, or leave [self_training] out"
+        )
     network = network.eval().cpu()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
         part = Path(name) / folder.name
@@ -115,7 +134,7 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
         tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
         # safetensors' own save_file makes files that nobody else may read.
         (part / WEIGHTS).write_bytes(save(tensors))
-        _export(_OneRecording(_for_runtime(network), temperature), how, part / ONNX)
+        _export(_OneRecording(_for_runtime(network), temperature, evidence), how, part / ONNX)
         card = card | {
             "format": FORMAT,
             "temperature": temperature,
@@ -158,7 +177,7 @@ def load_network(folder: Path) -> nn.Module:
     return network
 
 
-def _export(network: nn.Module, how: Preprocessing, path: Path) -> None:
+def _export(network: _OneRecording, how: Preprocessing, path: Path) -> None:
     n = torch.export.Dim("n", min=1)
     example = (
         torch.zeros(40, how.channels, how.width),
@@ -178,7 +197,7 @@ def _export(network: nn.Module, how: Preprocessing, path: Path) -> None:
                 dynamo=True,
                 verbose=False,
                 input_names=["beats", "rhythm"],
-                output_names=["probability"],
+                output_names=["probability", "evidence"] if network.evidence else ["probability"],
                 dynamic_shapes={"beats": {0: n}, "rhythm": {0: n}},
             )
             assert program is not None
@@ -209,13 +228,13 @@ def _bare(model: onnx.ModelProto) -> bytes:
 def _check(network: nn.Module, model: Model) -> None:
     """Compare torch and ONNX on random beats of several counts."""
     how = model.preprocessing
+    whole = _OneRecording(network, model.temperature, model.self_training.active)
     rng = np.random.default_rng(0)
     for n in (1, 7, 300):
         beats = rng.normal(size=(n, how.channels, how.width)).astype(np.float32)
         rhythm = rng.normal(size=(n, len(how.rhythm_features))).astype(np.float32)
         with torch.no_grad():
-            expected = _OneRecording(network, model.temperature)(
-                torch.from_numpy(beats), torch.from_numpy(rhythm)
-            ).numpy()
-        if not np.allclose(model.run(beats, rhythm), expected, atol=1e-4):
+            expected = whole(torch.from_numpy(beats), torch.from_numpy(rhythm))
+        said = [part for part in model.run(beats, rhythm) if part is not None]
+        if not all(np.allclose(*pair, atol=1e-4) for pair in zip(said, expected, strict=True)):
             raise ModelError(f"the exported network differs from the trained one on {n} beats")

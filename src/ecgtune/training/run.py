@@ -134,7 +134,7 @@ def train(
     beside = [*weak, *made_up.episodes(whole, until)]
     net, best = fit(config, teach, beside, sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
-    temperature = config.training.temperature or temperature_on(net.module_, sides[1])
+    temperature = config.training.temperature or temperature_on(net.module_, sides[1], config.self_training)
     if config.training.refit:
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")

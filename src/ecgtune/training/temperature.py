@@ -9,13 +9,14 @@ from torch import nn
 
 from ecgtune.evaluation.calibration import fit_temperature
 from ecgtune.labels import CLASSES
+from ecgtune.self_training import SelfTrainer, SelfTraining
 from ecgtune.training.sequences import IGNORED, Recording
 
 
 def logits_of(
-    network: nn.Module, recordings: Sequence[Recording]
+    network: nn.Module, recordings: Sequence[Recording], how: SelfTraining
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """What a network says of the labelled beats of recordings, each seen whole.
+    """What a network says of the labelled beats of recordings, each seen whole and self-trained on.
 
     Returns
     -------
@@ -29,13 +30,16 @@ def logits_of(
     with torch.inference_mode():
         for recording in recordings:
             known = recording.label != IGNORED
-            said = network(recording.beats[None], recording.rhythm[None])[0]
-            logits.append(said[known].numpy())
+            inputs = recording.beats[None], recording.rhythm[None]
+            said = network(*inputs)[0].numpy()
+            if how.active:
+                said = SelfTrainer(how).move(said, network.evidence(*inputs)[0].numpy())  # type: ignore[operator]
+            logits.append(said[known.numpy()])
             labels.append(recording.label[known].numpy())
     return np.concatenate(logits), np.concatenate(labels)
 
 
-def temperature_on(network: nn.Module, recordings: Sequence[Recording]) -> float:
+def temperature_on(network: nn.Module, recordings: Sequence[Recording], how: SelfTraining) -> float:
     """Temperature of a network, to three decimals, fitted to the labelled beats of recordings.
 
     Of few patients it depends much on which they are; see ``temperature`` in
@@ -46,4 +50,4 @@ def temperature_on(network: nn.Module, recordings: Sequence[Recording]) -> float
     EvaluationError
         Where no beat is labelled.
     """
-    return round(fit_temperature(*logits_of(network, recordings)), 3)
+    return round(fit_temperature(*logits_of(network, recordings, how)), 3)

@@ -44,9 +44,14 @@ class PiecewiseLinear(nn.Module):
         if len(limits) < 2 or bool((limits.diff() <= 0).any()):
             raise ModelError(f"bends {list(bends)} asked for; give two or more, ascending")
         self.count = len(limits) - 1
+        self.lowest, self.highest = float(bends[0]), float(bends[-1])
         slope = 2 / limits.diff()
         self.register_buffer("slope", slope, persistent=False)
         self.register_buffer("offset", -1 - slope * limits[:-1], persistent=False)
+
+    def limited(self, numbers: Tensor) -> Tensor:
+        """Numbers without what lies beyond the outermost limits."""
+        return numbers.clamp(self.lowest, self.highest)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """[n, count x features] of [n, features]."""
@@ -158,12 +163,24 @@ class RelationSequence(BeatSequence):
 
     def encode(self, beats: Tensor, rhythm: Tensor) -> Tensor:
         """Vectors [batch, beats, 2 size] of beats [batch, beats, channels, width] and RR features."""
+        return self.encode_known(beats, self.evidence(beats, rhythm))
+
+    def evidence(self, beats: Tensor, rhythm: Tensor) -> Tensor:
+        """Relations and, where ``timed``, RR features, standardised, [batch, beats, numbers].
+
+        They are limited to what ``bends`` tell apart.
+        """
         flat = beats.flatten(0, 1)
         known = self.relations(flat.view(flat.shape[0], self.parts, -1, flat.shape[2]))
         if self.timed:
             known = torch.cat([known, self._limited(rhythm).flatten(0, 1)], 1)
-        compared = self.compare(self.pieces(self.norm(known)))
-        encoded = torch.cat([compared, self.encoder(flat[:, : self.seen])], 1)
+        limited = self.pieces.limited(self.norm(known))
+        return limited.view(*beats.shape[:2], limited.shape[1])
+
+    def encode_known(self, beats: Tensor, evidence: Tensor) -> Tensor:
+        """Vectors of beats, as `encode` gives them, whose `evidence` is known already."""
+        compared = self.compare(self.pieces(evidence.flatten(0, 1)))
+        encoded = torch.cat([compared, self.encoder(beats.flatten(0, 1)[:, : self.seen])], 1)
         return encoded.view(*beats.shape[:2], 2 * self.size)
 
     def tell(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
