@@ -237,6 +237,24 @@ def learnt_network_labels(record: Record, parent: Model, wrong: int = 1) -> Anno
     return Annotations(labels.sample, symbol)
 
 
+def test_a_tuned_network_does_without_self_training_and_a_kept_one_goes_on(
+    record: Record, self_trained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = record.annotations["atr"]
+
+    def made(name: str) -> Personalized:
+        return personalize(record, labels, self_trained_model, out=tmp_path / name, until=UNTIL, options=FEW)
+
+    tuned = made("tuned")
+    assert tuned.tuned
+    assert tuned.parent.self_training.active
+    assert not tuned.model.self_training.active
+    monkeypatch.setattr(module, "_decide", lambda *_: (False, "no better"))
+    kept = made("kept")
+    assert not kept.tuned
+    assert kept.model.self_training == kept.parent.self_training
+
+
 def test_a_parent_that_gets_all_labels_right_is_kept_and_that_is_no_error(
     record: Record, parent: Model
 ) -> None:

@@ -22,6 +22,7 @@ from ecgtune.errors import OutputError
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.record import Annotations, Record
+from ecgtune.self_training import NO_SELF_TRAINING
 from ecgtune.training.export import load_network, save_model
 from ecgtune.training.networks import RelationSequence
 from ecgtune.training.personal_labels import unchanged
@@ -140,6 +141,9 @@ def personalize(
         wrong = (int(learnt.checked[0].sum()), *_wrong(learnt.checked))
         names = ("beats", "wrong_before", "wrong_after")
         card["personal"]["checked"] = dict(zip(names, wrong, strict=True))
+    if learnt.tuned:
+        # What the labels taught is better than what the network would teach itself.
+        card["self_training"] = asdict(NO_SELF_TRAINING)
     if isinstance(learnt.network, RelationSequence) and learnt.network.know is not None:
         card["architecture"] = card["architecture"] | {"familiar": True}
     new = save_model(learnt.network, card, out)
