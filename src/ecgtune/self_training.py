@@ -44,9 +44,6 @@ LOWEST = -12.0
 _TINY = 1e-30
 """Stands for a probability of 0."""
 
-_PIECE = 200_000
-"""Multiplications in one call of BLAS; see `ecgtune.signals.product`."""
-
 _N, _S, _V = (CLASSES.index(name) for name in "NSV")
 _BUT_V = tuple(place for place in range(len(CLASSES)) if place != _V)
 
@@ -141,24 +138,14 @@ def discriminant_of(evidence: Floats, logits: Floats, how: SelfTraining) -> Disc
         nothing = np.zeros((len(CLASSES), size), dtype=np.float32)
         return Discriminant(nothing, np.zeros(len(CLASSES), np.float32), np.zeros(2, np.float32))
     mean = (teaches.T @ evidence).astype(np.float64) / np.maximum(count, 1e-9)[:, np.newaxis]
-    scatter = _scatter(evidence * np.sqrt(sure)[:, np.newaxis]) - (mean.T * count) @ mean
+    weighted = evidence * np.sqrt(sure)[:, np.newaxis]
+    scatter = (weighted.T @ weighted).astype(np.float64) - (mean.T * count) @ mean
     covariance = (scatter + SHRINK * np.eye(size)) / (total + SHRINK)
     weight = np.linalg.solve(covariance, mean.T).T
     bias = np.log((count + 1e-3) / total) - 0.5 * (weight * mean).sum(axis=1)
     counts = count / (count + FEW) * len(evidence) / (len(evidence) + SHORT)
     trust = (how.ventricular * counts[_V], how.supraventricular * min(counts[_S], counts[_N]))
     return Discriminant(weight.astype(np.float32), bias.astype(np.float32), np.array(trust, np.float32))
-
-
-def _scatter(rows: Floats) -> NDArray[np.float64]:
-    """Return ``rows.T @ rows``, computed in pieces that stay on the calling thread."""
-    n, size = rows.shape
-    piece = max(1, _PIECE // size**2)
-    filled = np.zeros((-(-n // piece) * piece, size), dtype=np.float32)
-    filled[:n] = rows
-    pieces = filled.reshape(-1, piece, size)
-    total: NDArray[np.float64] = (pieces.swapaxes(1, 2) @ pieces).sum(axis=0, dtype=np.float64)
-    return total
 
 
 def moved(logits: Floats, evidence: Floats, to: Discriminant) -> Floats:
