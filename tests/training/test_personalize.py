@@ -16,6 +16,7 @@ from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.readers import read_record
 from ecgtune.record import Annotations, FloatArray, Record
+from ecgtune.self_training import NO_SELF_TRAINING
 from ecgtune.signals.simulate import simulate
 from ecgtune.splits import make_split
 from ecgtune.training import export
@@ -237,22 +238,19 @@ def learnt_network_labels(record: Record, parent: Model, wrong: int = 1) -> Anno
     return Annotations(labels.sample, symbol)
 
 
+@pytest.mark.parametrize("tuned", [True, False])
 def test_a_tuned_network_does_without_self_training_and_a_kept_one_goes_on(
-    record: Record, self_trained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Record, self_trained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tuned: bool
 ) -> None:
+    short = replace(record, n_samples=int(UNTIL * record.fs), annotations={})
+    monkeypatch.setattr(module, "_decide", lambda *_: (tuned, "as the test says"))
     labels = record.annotations["atr"]
-
-    def made(name: str) -> Personalized:
-        return personalize(record, labels, self_trained_model, out=tmp_path / name, until=UNTIL, options=FEW)
-
-    tuned = made("tuned")
-    assert tuned.tuned
-    assert tuned.parent.self_training.active
-    assert not tuned.model.self_training.active
-    monkeypatch.setattr(module, "_decide", lambda *_: (False, "no better"))
-    kept = made("kept")
-    assert not kept.tuned
-    assert kept.model.self_training == kept.parent.self_training
+    labels = labels.select(labels.sample < short.n_samples)
+    few = replace(FEW, steps=3)
+    found = personalize(short, labels, self_trained_model, out=tmp_path / "own", options=few)
+    assert found.tuned == tuned
+    assert found.parent.self_training.active
+    assert found.model.self_training == (NO_SELF_TRAINING if tuned else found.parent.self_training)
 
 
 def test_a_parent_that_gets_all_labels_right_is_kept_and_that_is_no_error(
