@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -34,8 +34,20 @@ def mitdb(data: Path) -> Path:
     return data / "mitdb"
 
 
-def never_trained(folder: Path, **preprocessing: int) -> Path:
-    """Save a model that was never trained: every stage runs, the labels mean nothing."""
+def never_trained(
+    folder: Path,
+    *,
+    network: str = "beat-sequence",
+    louder: float = 1.0,
+    card: Mapping[str, object] = {},
+    given: Mapping[str, object] = {},
+    **preprocessing: int,
+) -> Path:
+    """Save a model that was never trained: every stage runs, the labels mean nothing.
+
+    ``louder`` multiplies what a beat says by itself, ``card`` and ``given`` are further fields of the card
+    and arguments of the network.
+    """
     import torch
 
     from ecgtune.beats import Preprocessing
@@ -52,19 +64,24 @@ def never_trained(folder: Path, **preprocessing: int) -> Path:
         "size": 4,
         "hidden": 4,
         "dilations": [1],
+        **given,
     }
     torch.manual_seed(0)
-    card = {
+    made = build_network(network, **arguments)
+    with torch.no_grad():
+        for weights in made.shape.parameters():
+            weights *= louder
+    described = {
         "name": "tiny",
         "version": "0",
         "summary": "never trained",
         "classes": list(CLASSES),
-        "architecture": {"network": "beat-sequence", **arguments},
+        "architecture": {"network": network, **arguments},
         "preprocessing": how.to_card(),
         "training": {"patients": ["mitdb/208"]},
+        **card,
     }
-    network = build_network("beat-sequence", **arguments)
-    return save_model(network, card, folder).folder
+    return save_model(made, described, folder).folder
 
 
 @pytest.fixture(scope="session")
@@ -82,42 +99,16 @@ def timed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def self_trained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small model, never trained but sure of itself, that trains itself on each recording."""
-    import torch
-
-    from ecgtune.beats import Preprocessing
-    from ecgtune.labels import CLASSES
-    from ecgtune.training.export import save_model
-    from ecgtune.training.networks import build_network
-
-    how = Preprocessing(before=40, after=80, neighbours=8, near=4, far=16, alike=12)
-    arguments = {
-        "channels": how.channels,
-        "width": how.width,
-        "rhythm": len(how.rhythm_features),
-        "before": how.before,
-        "alike": True,
-        "filters": [4],
-        "size": 4,
-        "hidden": 4,
-        "dilations": [1],
-    }
-    torch.manual_seed(0)
-    network = build_network("relation-sequence", **arguments)
-    with torch.no_grad():
-        for weights in network.shape.parameters():
-            weights *= 40
-    card = {
-        "name": "self-trained",
-        "version": "0",
-        "summary": "never trained",
-        "classes": list(CLASSES),
-        "architecture": {"network": "relation-sequence", **arguments},
-        "preprocessing": how.to_card(),
-        "temperature": 0.8,
-        "self_training": {"ventricular": 0.4, "supraventricular": 0.2},
-        "training": {"patients": ["mitdb/208"]},
-    }
-    return save_model(network, card, tmp_path_factory.mktemp("models") / "self-trained").folder
+    return never_trained(
+        tmp_path_factory.mktemp("models") / "self-trained",
+        network="relation-sequence",
+        louder=40,
+        card={"temperature": 0.8, "self_training": {"ventricular": 0.4, "supraventricular": 0.2}},
+        given={"before": 40, "alike": True},
+        before=40,
+        after=80,
+        alike=12,
+    )
 
 
 @pytest.fixture(scope="session")
