@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -198,7 +198,7 @@ def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outc
         raise OutputError(f"{clash.pop()}: belongs to the recording itself; choose another --out")
     stamp = {
         "source": _fingerprint(sources),
-        "model": [job.model.name, job.model.hash],
+        "model": [job.model.name, job.model.hash, asdict(job.model.self_training)],
         "leads": job.leads,
         "formats": job.formats,
         "fs": job.fs,

@@ -21,7 +21,7 @@ from ecgtune.errors import ModelError, OutputError
 from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
 from ecgtune.record import Record
-from ecgtune.self_training import SelfTrainer, SelfTraining
+from ecgtune.self_training import STRETCH, SelfTrainer, SelfTraining
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -29,10 +29,10 @@ Ints = NDArray[np.int64]
 FORMAT = 3
 """Version of the model folder; a card with a larger one needs a newer ecgtune."""
 
-_JUMPS = 3
+_FORMAT_OF_JUMPS = 3
 """Format from which on jumps of the heart rate are sought as `ecgtune.beats.jumps` does it now."""
 
-SEGMENT = 4096
+SEGMENT = STRETCH
 """Beats that are prepared in one go, beside those that they depend on: most half-hour recordings."""
 
 PIECE = 512
@@ -70,7 +70,7 @@ _REQUIRED = {
 """What every card holds, and of which type."""
 
 
-class Said(NamedTuple):
+class Output(NamedTuple):
     """What a network says of beats.
 
     Parameters
@@ -134,7 +134,10 @@ class Model:
 
     @property
     def reach(self) -> int:
-        """Beats on either side that a label depends on; of `Preprocessing.timed`, the positions alone."""
+        """Beats on either side that a label depends on; of `Preprocessing.timed`, the positions alone.
+
+        By self-training it also depends on its segment.
+        """
         return self.preprocessing.reach_with(int(self.card["reach"]))
 
     @cached_property
@@ -157,7 +160,7 @@ class Model:
         takes = {entry.name: entry.shape[1:] for entry in session.get_inputs()}
         gives = [entry.name for entry in session.get_outputs()]
         expected = {"beats": [how.channels, how.width], "rhythm": [len(how.rhythm_features)]}
-        if takes != expected or gives != self._gives:
+        if takes != expected or not set(self._gives) <= set(gives):
             raise ModelError(
                 f"{path}: takes {takes} and gives {', '.join(gives)}; its card asks for {expected} and "
                 f"{', '.join(self._gives)}: export the model again"
@@ -195,10 +198,10 @@ class Model:
             return np.empty((0, len(CLASSES)), dtype=np.float32)
         return np.concatenate([probability for _, probability in pieces])
 
-    def run(self, beats: Floats, rhythm: Floats) -> Said:
+    def run(self, beats: Floats, rhythm: Floats) -> Output:
         """Run the network on prepared inputs, without self-training."""
         probability, *evidence = self._session.run(self._gives, {"beats": beats, "rhythm": rhythm})
-        return Said(probability, evidence[0] if evidence else None)
+        return Output(probability, evidence[0] if evidence else None)
 
 
 def preferred_leads(record: Record, usable: Sequence[int], most: int) -> tuple[int, ...]:
@@ -227,7 +230,7 @@ class Predictor:
 
     Always the same segments are prepared, `SEGMENT` beats counted from the recording's first with
     `Model.reach` beats on either side and the positions of more, and the network always sees the same pieces
-    of them. Memory holds one segment, and the beats that are waited for.
+    of them. Memory holds one segment, the beats that are waited for, and what self-training learns from.
     """
 
     def __init__(self, model: Model) -> None:
@@ -424,7 +427,7 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise ModelError(
                 f"{path}: {name} is {card[name]!r:.40}, no {kind.__name__}; train or export the model again"
             )
-    if card["format"] < _JUMPS and card["preprocessing"].get("usual"):
+    if card["format"] < _FORMAT_OF_JUMPS and card["preprocessing"].get("usual"):
         raise ModelError(
             f"{path}: format {card['format']}, from before jumps of the heart rate were sought as they are "
             "now; train or tune the model again"

@@ -44,8 +44,9 @@ LOWEST = -12.0
 _TINY = 1e-30
 """Stands for a probability of 0."""
 
-_N, _S, _V = (CLASSES.index(name) for name in "NSV")
-_BUT_V = tuple(place for place in range(len(CLASSES)) if place != _V)
+N, S, V = (CLASSES.index(name) for name in "NSV")
+BUT_V = tuple(place for place in range(len(CLASSES)) if place != V)
+"""All classes but V."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,11 @@ def discriminant_of(evidence: Floats, logits: Floats, how: SelfTraining) -> Disc
     covariance = (scatter + SHRINK * np.eye(size)) / (total + SHRINK)
     weight = np.linalg.solve(covariance, mean.T).T
     bias = np.log((count + 1e-3) / total) - 0.5 * (weight * mean).sum(axis=1)
-    counts = count / (count + FEW) * len(evidence) / (len(evidence) + SHORT)
-    trust = (how.ventricular * counts[_V], how.supraventricular * min(counts[_S], counts[_N]))
-    return Discriminant(weight.astype(np.float32), bias.astype(np.float32), np.array(trust, np.float32))
+    # A limit is as good as the rarer of its sides is known.
+    rarer = np.array([min(count[V], total - count[V]), min(count[S], count[N])])
+    shares = np.array([how.ventricular, how.supraventricular])
+    trust = shares * rarer / (rarer + FEW) * len(evidence) / (len(evidence) + SHORT)
+    return Discriminant(weight.astype(np.float32), bias.astype(np.float32), trust.astype(np.float32))
 
 
 def moved(logits: Floats, evidence: Floats, to: Discriminant) -> Floats:
@@ -164,18 +167,36 @@ def moved(logits: Floats, evidence: Floats, to: Discriminant) -> Floats:
     odds = _odds(said)
     odds_v = odds[0] + ventricular * (_odds(drawn)[0] - odds[0])
     odds_s = odds[1] + supraventricular * (_odds(drawn)[1] - odds[1])
-    both = np.logaddexp(said[:, _N], said[:, _S])
+    both = np.logaddexp(said[:, N], said[:, S])
     result = said.copy()
-    result[:, _S] = both - np.logaddexp(0, -odds_s)
-    result[:, _N] = both - np.logaddexp(0, odds_s)
-    result -= logsumexp(result[:, _BUT_V], axis=1, keepdims=True)
-    result[:, _V] = odds_v
+    result[:, S] = both - np.logaddexp(0, -odds_s)
+    result[:, N] = both - np.logaddexp(0, odds_s)
+    result -= logsumexp(result[:, BUT_V], axis=1, keepdims=True)
+    result[:, V] = odds_v
     return np.asarray(log_softmax(result, axis=1), dtype=np.float32)
 
 
 def _odds(said: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Log odds of V against all others, and of S against N, [n] each, of log probabilities."""
-    return said[:, _V] - logsumexp(said[:, _BUT_V], axis=1), said[:, _S] - said[:, _N]
+    return said[:, V] - logsumexp(said[:, BUT_V], axis=1), said[:, S] - said[:, N]
+
+
+def moved_by_stretches(
+    logits: Floats, evidence: Floats, how: SelfTraining
+) -> tuple[NDArray[np.float32], list[Discriminant]]:
+    """Log probabilities of all beats of a recording, and the discriminants of its stretches of `STRETCH`.
+
+    Parameters
+    ----------
+    logits, evidence, how
+        As in `discriminant_of`.
+    """
+    trainer, said, drawn = SelfTrainer(how), np.empty(logits.shape, dtype=np.float32), []
+    for begin in range(0, len(logits), STRETCH):
+        own = slice(begin, begin + STRETCH)
+        drawn.append(trainer.discriminant(logits[own], evidence[own]))
+        said[own] = moved(logits[own], evidence[own], drawn[-1])
+    return said, drawn
 
 
 class SelfTrainer:

@@ -99,13 +99,13 @@ class FewPixels(nn.Module):
 
 
 def _sequence(
-    how: Preprocessing, self_training: SelfTraining = NO_SELF_TRAINING
+    how: Preprocessing, self_training: SelfTraining = NO_SELF_TRAINING, beats: int = 40
 ) -> Callable[[], tuple[Subject, Examples]]:
     def make() -> tuple[Subject, Examples]:
         subject = sequence_subject(how=how, self_training=self_training)
-        reading = sequence_reading(how=how)
+        reading = sequence_reading(beats, how=how)
         # The first and the last beat have fewer neighbours.
-        return subject, subject.examples(reading, np.array([0, 1, 20, 39]))
+        return subject, subject.examples(reading, np.array([0, 1, 20, beats - 1]))
 
     return make
 
@@ -146,7 +146,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "sequence": Kind(_sequence(HOW), rhythm=True),
     "sequence with look-alikes": Kind(_sequence(ALIKE), rhythm=True),
-    "self-trained sequence": Kind(_sequence(ALIKE, SELF_TRAINED), rhythm=True),
+    "self-trained sequence": Kind(_sequence(ALIKE, SelfTraining(1.0, 1.0), 400), rhythm=True),
     "images": Kind(_images),
     "stack": Kind(_stack),
     **{name: Kind(_windows(name), convolves=name != "ann") for name in WINDOW_NETWORKS},

@@ -199,7 +199,7 @@ def tempered(probability: ArrayLike, temperature: float) -> NDArray[np.float64]:
     probability
         [..., classes].
     temperature
-        Above 0. The inverse of a model's own temperature gives what its network says by itself.
+        Above 0. The inverse of a model's own temperature gives what it says without one.
 
     Returns
     -------

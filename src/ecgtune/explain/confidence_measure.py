@@ -31,7 +31,8 @@ class Said:
     true
         Index of its class, int64 [beats].
     before
-        Probabilities as the network says them, float64 [beats, classes].
+        Probabilities without the temperature, with self-training where there is any, float64
+        [beats, classes].
     after
         With its logits divided by the temperature; None where there is none.
     temperature

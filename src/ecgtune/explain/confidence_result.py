@@ -24,7 +24,7 @@ Figures = dict[str, dict[str, Figure]]
 
 BEFORE, AFTER, WITHOUT_232 = "before", "after", "without record 232"
 
-WAY_NAMES = {BEFORE: "as the network says", AFTER: "divided by the temperature"}
+WAY_NAMES = {BEFORE: "before the temperature", AFTER: "divided by the temperature"}
 """What tables and figures call probabilities before and after the temperature."""
 
 DOMINANT = "mitdb/232"

@@ -24,17 +24,25 @@ from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
 from ecgtune.explain.subject import Examples, Floats, Ints, Reading, beat_window, rr_seconds
 from ecgtune.labels import CLASSES
-from ecgtune.model import SEGMENT, preferred_leads
+from ecgtune.model import preferred_leads
 from ecgtune.record import Annotations, Record
-from ecgtune.self_training import LOWEST, NO_SELF_TRAINING, Discriminant, SelfTrainer, SelfTraining, moved
+from ecgtune.self_training import (
+    BUT_V,
+    LOWEST,
+    NO_SELF_TRAINING,
+    STRETCH,
+    Discriminant,
+    N,
+    S,
+    SelfTraining,
+    V,
+    moved_by_stretches,
+)
 from ecgtune.signals.resample import WORKING_RATE, check_rate, to_native
 from ecgtune.signals.stream import choose_leads, probe
 
 ENCODED_TOGETHER = 1024
 """Beats that are encoded in one step."""
-
-_N, _S, _V = (CLASSES.index(name) for name in "NSV")
-_BUT_V = tuple(place for place in range(len(CLASSES)) if place != _V)
 
 
 class OneBeat(nn.Module):
@@ -115,19 +123,19 @@ def moved_logits(logits: Tensor, evidence: Tensor, weight: Tensor, bias: Tensor,
     drawn = (weight @ evidence.unsqueeze(2)).squeeze(2) + bias
     now, to = _odds(said), _odds(drawn.log_softmax(1).clamp(min=LOWEST))
     ventricular, supraventricular = now + trust.T * (to - now)
-    both = torch.logaddexp(said[:, _N], said[:, _S])
-    others = {place: said[:, place] for place in _BUT_V} | {
-        _S: both + functional.logsigmoid(supraventricular),
-        _N: both + functional.logsigmoid(-supraventricular),
+    both = torch.logaddexp(said[:, N], said[:, S])
+    others = {place: said[:, place] for place in BUT_V} | {
+        S: both + functional.logsigmoid(supraventricular),
+        N: both + functional.logsigmoid(-supraventricular),
     }
-    less = torch.stack([others[place] for place in _BUT_V]).logsumexp(0)
-    moved = [ventricular if place == _V else others[place] - less for place in range(said.shape[1])]
+    less = torch.stack([others[place] for place in BUT_V]).logsumexp(0)
+    moved = [ventricular if place == V else others[place] - less for place in range(said.shape[1])]
     return torch.stack(moved, 1).log_softmax(1) + logits.logsumexp(1, keepdim=True)
 
 
 def _odds(said: Tensor) -> Tensor:
     """Log odds of V against all others, and of S against N, [2, n]."""
-    return torch.stack([said[:, _V] - said[:, list(_BUT_V)].logsumexp(1), said[:, _S] - said[:, _N]])
+    return torch.stack([said[:, V] - said[:, list(BUT_V)].logsumexp(1), said[:, S] - said[:, N]])
 
 
 @dataclass(frozen=True)
@@ -266,7 +274,8 @@ class SequenceSubject:
         n, reach, leads = len(reading), self._reach, self.preprocessing.leads
         around = chosen[:, np.newaxis] + np.arange(-reach, reach + 1)
         inside = np.clip(around, 0, max(n - 1, 0))
-        # Only what the chosen beats see is encoded: of a day's recording that is little.
+        # Only what the chosen beats see is encoded: of a day's recording that is little. Self-training
+        # wants all of it, once.
         seen, place = np.unique(inside, return_inverse=True)
         rhythm = _rhythm(reading)
         told = self._tell(reading.signal[seen], torch.from_numpy(rhythm[seen]))[place.reshape(inside.shape)]
@@ -309,18 +318,14 @@ class SequenceSubject:
                 logits[begin : begin + length] = said[begin - low : begin - low + length].numpy()
         drawn: list[Discriminant] = []
         if active:
-            trainer = SelfTrainer(self.self_training)
-            for begin in range(0, n, SEGMENT):
-                own = slice(begin, begin + SEGMENT)
-                drawn.append(trainer.discriminant(logits[own], known[own].numpy()))
-                logits[own] = moved(logits[own], known[own].numpy(), drawn[-1])
+            logits, drawn = moved_by_stretches(logits, known.numpy(), self.self_training)
         return _Labelled(logits, tuple(drawn))
 
     def _drawn(self, reading: Reading, chosen: Ints) -> tuple[Floats, ...]:
         """Weights, biases and trust of the discriminants of some beats, [n, ...] each; none without."""
         if not self.self_training.active:
             return ()
-        of, drawn = chosen // SEGMENT, self._label(reading).drawn
+        of, drawn = chosen // STRETCH, self._label(reading).drawn
         return tuple(np.stack(parts)[of] for parts in zip(*drawn, strict=True))
 
     def _tell(self, signal: Floats, rhythm: Tensor) -> Floats:

@@ -7,7 +7,7 @@ is not read.
 import argparse
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ecgtune.evaluation.metrics import f1
 from ecgtune.evaluation.results import FOLDER, Figure, Result, Table, load_result, save_result
 from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
+from ecgtune.self_training import NO_SELF_TRAINING
 from ecgtune.training.config import Config, load_config, make_config
 from ecgtune.training.cross_validation import cross_validate
 from ecgtune.training.further import FALSE_S
@@ -29,8 +30,6 @@ from ecgtune.training.out_of_fold import database_figures
 Overrides = Mapping[str, Mapping[str, Any]]
 
 WHOLE, SEEDED = "as it ships", "another seed"
-
-_NO_SELF_TRAINING = dict.fromkeys(("ventricular", "supraventricular"), 0.0)
 
 VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
@@ -45,10 +44,10 @@ VARIANTS: dict[str, Overrides] = {
     "without faults": {"data": {"faults": []}},
     "without atria": {"preprocessing": {"atria": 0}},
     "without look-alikes": {"preprocessing": {"alike": 0}},
-    "without self-training": {"self_training": _NO_SELF_TRAINING},
+    "without self-training": {"self_training": asdict(NO_SELF_TRAINING)},
     "without relations": {
         "preprocessing": {"alike": 0},
-        "self_training": _NO_SELF_TRAINING,
+        "self_training": asdict(NO_SELF_TRAINING),
         "network": {
             "network": "beat-sequence",
             **dict.fromkeys(("compared", "lost", "earliest")),

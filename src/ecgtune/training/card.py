@@ -5,9 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from ecgtune._version import __version__
+from ecgtune.beats import Preprocessing
 from ecgtune.databases import CATALOGUE
 from ecgtune.labels import CLASSES
-from ecgtune.self_training import STRETCH
+from ecgtune.self_training import STRETCH, SelfTraining
 from ecgtune.splits import Split
 from ecgtune.training.config import Config
 
@@ -30,9 +31,6 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
     refitted = config.training.refit and split.protocol != "leave-patients-out"
     sides = ("train", "validate") if refitted else ("train",)
     read = (*config.data.databases, *config.data.weak)
-    drawn = ""
-    if config.self_training.active:
-        drawn = f", and by self-training on those of its stretch of at least {STRETCH} beats, labels apart"
     return {
         "name": config.name,
         "version": config.version,
@@ -43,10 +41,7 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         "preprocessing": how.to_card(),
         "leads": "one or two; of more, the usual arrhythmia leads (MLII, II, V1, V5, ...) come first",
         "self_training": asdict(config.self_training),
-        "looks_ahead": (
-            "each label depends on the recording's signal and beats up to "
-            f"{how.reach_with(reach)} beats before and after{drawn}; nothing else of the recording is used"
-        ),
+        "looks_ahead": looks_ahead(how, reach, config.self_training),
         "training": {
             "data": ",".join(config.data.databases),
             "weak": list(config.data.weak),
@@ -66,6 +61,32 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         "citation": _said_once(CATALOGUE[name].citation for name in read),
         "intended_use": "research and engineering; not a medical device",
     }
+
+
+def looks_ahead(how: Preprocessing, reach: int, self_training: SelfTraining) -> str:
+    """Say what of a recording a label depends on.
+
+    Parameters
+    ----------
+    how
+        Preprocessing of the model.
+    reach
+        Beats on either side that the network reads.
+    self_training
+        Of the model.
+    """
+    further = ""
+    if how.usual:
+        further += f", on the rate over {how.usual} beats before and after"
+    if self_training.active:
+        further += (
+            f", and by self-training (without reference labels) on the beats of its stretch of {STRETCH}, "
+            "or as many as there are"
+        )
+    return (
+        "each label depends on the recording's signal and beats up to "
+        f"{how.reach_with(reach)} beats before and after{further}; nothing else of the recording is used"
+    )
 
 
 def _said_once(texts: Iterable[str]) -> str:

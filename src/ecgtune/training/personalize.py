@@ -23,6 +23,7 @@ from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.record import Annotations, Record
 from ecgtune.self_training import NO_SELF_TRAINING
+from ecgtune.training.card import looks_ahead
 from ecgtune.training.export import load_network, save_model
 from ecgtune.training.networks import RelationSequence
 from ecgtune.training.personal_labels import unchanged
@@ -144,6 +145,7 @@ def personalize(
     if learnt.tuned:
         # What the labels taught is better than what the network would teach itself.
         card["self_training"] = asdict(NO_SELF_TRAINING)
+        card["looks_ahead"] = looks_ahead(parent.preprocessing, int(parent.card["reach"]), NO_SELF_TRAINING)
     if isinstance(learnt.network, RelationSequence) and learnt.network.know is not None:
         card["architecture"] = card["architecture"] | {"familiar": True}
     new = save_model(learnt.network, card, out)
@@ -164,6 +166,8 @@ class Learnt:
 
 def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning, seed: int) -> Learnt:
     """Tune a copy of the parent's network to a labelled part, or keep it where that is no better.
+
+    The networks are compared, without the parent's self-training.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from torch import nn
 
 from ecgtune.evaluation.calibration import fit_temperature
 from ecgtune.labels import CLASSES
-from ecgtune.self_training import SelfTrainer, SelfTraining
+from ecgtune.self_training import SelfTraining, moved_by_stretches
 from ecgtune.training.sequences import IGNORED, Recording
 
 
@@ -33,7 +33,8 @@ def logits_of(
             inputs = recording.beats[None], recording.rhythm[None]
             said = network(*inputs)[0].numpy()
             if how.active:
-                said = SelfTrainer(how).move(said, network.evidence(*inputs)[0].numpy())  # type: ignore[operator]
+                evidence = network.evidence(*inputs)[0].numpy()  # type: ignore[operator]
+                said, _ = moved_by_stretches(said, evidence, how)
             logits.append(said[known.numpy()])
             labels.append(recording.label[known].numpy())
     return np.concatenate(logits), np.concatenate(labels)
