@@ -107,6 +107,18 @@ def test_few_beats_of_a_class_and_short_recordings_move_little() -> None:
     assert (short < 0.15 * long).all()
 
 
+def test_a_limit_is_trusted_no_more_than_its_rarer_side_is_known() -> None:
+    evidence, true = patient({N: 200, V: 1800})
+    sure = network_says(true, 6, 1.0, 0.0, N)
+    unsure = sure.copy()
+    # Of the normal beats the network is right, and sure of none.
+    unsure[true == N] = np.log([0.65, 0.05, 0.2, 0.05, 0.05])
+    known, unknown = (discriminant_of(evidence, logits, HOW).trust for logits in (sure, unsure))
+    assert unknown[0] < 0.5 * known[0]
+    said = np.exp(SelfTrainer(HOW).move(unsure, evidence))
+    assert (said.argmax(axis=1) == true).all()
+
+
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_a_handful_of_beats_stays_as_it_is(n: int) -> None:
     rng = np.random.default_rng(0)

@@ -163,22 +163,20 @@ def moved(logits: Floats, evidence: Floats, to: Discriminant) -> Floats:
     """
     said = log_softmax(logits.astype(np.float64), axis=1)
     drawn = np.maximum(log_softmax((evidence @ to.weight.T + to.bias).astype(np.float64), axis=1), LOWEST)
-    ventricular, supraventricular = to.trust
-    odds = _odds(said)
-    odds_v = odds[0] + ventricular * (_odds(drawn)[0] - odds[0])
-    odds_s = odds[1] + supraventricular * (_odds(drawn)[1] - odds[1])
+    now = _odds(said)
+    ventricular, supraventricular = now + to.trust[:, np.newaxis] * (_odds(drawn) - now)
     both = np.logaddexp(said[:, N], said[:, S])
     result = said.copy()
-    result[:, S] = both - np.logaddexp(0, -odds_s)
-    result[:, N] = both - np.logaddexp(0, odds_s)
+    result[:, S] = both - np.logaddexp(0, -supraventricular)
+    result[:, N] = both - np.logaddexp(0, supraventricular)
     result -= logsumexp(result[:, BUT_V], axis=1, keepdims=True)
-    result[:, V] = odds_v
+    result[:, V] = ventricular
     return np.asarray(log_softmax(result, axis=1), dtype=np.float32)
 
 
-def _odds(said: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log odds of V against all others, and of S against N, [n] each, of log probabilities."""
-    return said[:, V] - logsumexp(said[:, BUT_V], axis=1), said[:, S] - said[:, N]
+def _odds(said: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log odds of V against all others, and of S against N, [2, n], of log probabilities."""
+    return np.stack([said[:, V] - logsumexp(said[:, BUT_V], axis=1), said[:, S] - said[:, N]])
 
 
 def moved_by_stretches(

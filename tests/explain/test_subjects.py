@@ -78,6 +78,14 @@ def test_one_self_trained_beat_alone_has_the_logits_that_it_has_in_its_recording
     assert len(network_alone.examples(reading).context) == 5
 
 
+def test_probabilities_follow_a_network_that_is_trained() -> None:
+    subject, reading = sequence_subject(how=ALIKE), sequence_reading(how=ALIKE)
+    before = subject.probability(reading)
+    with torch.no_grad():
+        subject.network.shape.bias[0] += 3
+    assert np.abs(subject.probability(reading) - before).max() > 0.1
+
+
 def test_torch_moves_logits_as_labelling_does() -> None:
     rng = np.random.default_rng(0)
     logits, evidence = 3 * rng.normal(size=(500, 5)), rng.normal(size=(500, 9))
@@ -95,18 +103,15 @@ def test_torch_moves_logits_as_labelling_does() -> None:
 
 
 def test_long_recordings_have_a_discriminant_for_each_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject, reading = (
-        sequence_subject(how=ALIKE, self_training=SELF_TRAINED),
-        sequence_reading(90, how=ALIKE),
-    )
+    subject = sequence_subject(how=ALIKE, self_training=SELF_TRAINED)
+    reading = sequence_reading(90, how=ALIKE)
     monkeypatch.setattr("ecgtune.self_training.STRETCH", 40)
     monkeypatch.setattr("ecgtune.explain.subject_sequence.STRETCH", 40)
     alone = softmax(logits_of(subject, subject.examples(reading)))
     np.testing.assert_allclose(alone, subject.probability(reading), atol=1e-5)
     weights = subject.examples(reading).context[5]
-    assert [len(np.unique(weights[own], axis=0)) for own in (slice(0, 40), slice(40, 80), slice(80, 90))] == [
-        1
-    ] * 3
+    for own in (slice(0, 40), slice(40, 80), slice(80, 90)):
+        assert len(np.unique(weights[own], axis=0)) == 1
     assert not np.array_equal(weights[0], weights[40])
 
 

@@ -37,7 +37,8 @@ _LOW = 0.08
 _NOISE_OVER, _NOISE_TIMES = 8, 5
 """A jump is so many times as large as the median deviation from the median over pairs on either side.
 
-Means of overlapping pairs deviate less than intervals do, and so by a larger factor from noise."""
+The factor is large because overlapping pairs deviate little: in a rhythm that is irregular at random their
+medians would often differ by a few deviations."""
 
 _AT_ONCE = 0.5
 """Share of a jump that two successive intervals differ by at least."""

@@ -300,7 +300,13 @@ class SequenceSubject:
         return int(self.network.reach)  # type: ignore[arg-type]
 
     def _label(self, reading: Reading) -> "_Labelled":
-        """Label all beats of a recording; what was labelled is kept as long as the reading is."""
+        """Label all beats of a recording.
+
+        With self-training what was labelled is kept as long as the reading is, since explanations want its
+        discriminants; the network is taken not to change.
+        """
+        if not self.self_training.active:
+            return self._label_anew(reading)
         if (found := self._labelled.get(reading)) is None:
             found = self._labelled[reading] = self._label_anew(reading)
         return found
