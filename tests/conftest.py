@@ -34,6 +34,12 @@ def mitdb(data: Path) -> Path:
     return data / "mitdb"
 
 
+@pytest.fixture(scope="session")
+def vfdb(data: Path) -> Path:
+    """Folder of the MIT-BIH Malignant Ventricular Ectopy Database, or of a part of it."""
+    return data / "vfdb"
+
+
 def never_trained(
     folder: Path,
     *,
@@ -92,8 +98,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def timed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a small model that knows the positions of beats further off than those it reads."""
-    return never_trained(tmp_path_factory.mktemp("models") / "timed", usual=600)
+    """Folder of a small model that knows positions of beats far off and the usual beat."""
+    return never_trained(tmp_path_factory.mktemp("models") / "timed", usual=600, usual_beat=True)
 
 
 @pytest.fixture(scope="session")

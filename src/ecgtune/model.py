@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtune.beats.preprocessing import Preprocessing
+from ecgtune.beats.usual_beat import STRETCH, Stretch, UsualBeats
 from ecgtune.errors import ModelError, OutputError
 from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
 from ecgtune.record import Record
-from ecgtune.self_training import STRETCH, SelfTrainer, SelfTraining
+from ecgtune.self_training import SelfTrainer, SelfTraining
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -136,7 +137,7 @@ class Model:
     def reach(self) -> int:
         """Beats on either side that a label depends on; of `Preprocessing.timed`, the positions alone.
 
-        By self-training it also depends on its segment.
+        By self-training and the usual beat it also depends on its segment.
         """
         return self.preprocessing.reach_with(int(self.card["reach"]))
 
@@ -230,7 +231,8 @@ class Predictor:
 
     Always the same segments are prepared, `SEGMENT` beats counted from the recording's first with
     `Model.reach` beats on either side and the positions of more, and the network always sees the same pieces
-    of them. Memory holds one segment, the beats that are waited for, and what self-training learns from.
+    of them. Memory holds one segment, the beats that are waited for, typical beats that give the usual one,
+    and what self-training learns from.
     """
 
     def __init__(self, model: Model) -> None:
@@ -238,6 +240,7 @@ class Predictor:
         self._model = model
         self._reach = int(model.card["reach"])
         self._trainer = SelfTrainer(model.self_training)
+        self._usual = UsualBeats(how.stride)
         self._timed = max(model.reach, how.timed)
         # Numbers of the first position held, of the first window held, and of the next beat to predict.
         self._since = 0
@@ -272,16 +275,19 @@ class Predictor:
         low, high = max(0, begin - reach), min(len(windows), begin + length + reach)
         early, late = max(0, self._next - self._timed), self._next + length + self._timed
         times = at[early - self._since : late - self._since]
-        beats, rhythm = self._model.preprocessing.inputs(windows[low:high], times, self._first + low - early)
-        probability = self._run(beats, rhythm, begin - low, begin - low + length)
-        own = at[self._next - self._since :][:length]
+        own = slice(begin - low, begin - low + length)
+        beats, rhythm = self._model.preprocessing.inputs(
+            windows[low:high], times, self._first + low - early, Stretch(own, self._usual)
+        )
+        probability = self._run(beats, rhythm, own.start, own.stop)
+        sought = at[self._next - self._since :][:length]
         self._next += length
         first, since = max(0, self._next - reach), max(0, self._next - self._timed)
         self._windows = [windows[first - self._first :].copy()]
         self._at = [at[since - self._since :]]
         self._first, self._since = first, since
         self._held = len(self._windows[0])
-        return own, probability
+        return sought, probability
 
     def _run(self, beats: Floats, rhythm: Floats, begin: int, end: int) -> Floats:
         """Probabilities of prepared beats from one to another."""

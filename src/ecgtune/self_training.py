@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
+from ecgtune.beats.usual_beat import STRETCH
 from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
 
 Floats = NDArray[np.floating]
-
-STRETCH = 4096
-"""Beats that a discriminant is drawn from: those that it serves, and as many before them as are missing."""
 
 SURE = 0.8
 """Probability of its label from which on a beat teaches; how much grows from there to 1."""

@@ -16,7 +16,7 @@ from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.readers import read_record
 from ecgtune.record import Annotations, FloatArray, Record
-from ecgtune.self_training import NO_SELF_TRAINING
+from ecgtune.self_training import SelfTraining
 from ecgtune.signals.simulate import simulate
 from ecgtune.splits import make_split
 from ecgtune.training import export
@@ -25,9 +25,10 @@ from ecgtune.training.export import load_network
 from ecgtune.training.personal_choice import TEMPORAL
 from ecgtune.training.personal_part import labelled_part
 from ecgtune.training.personal_text import format_personalized, to_plain
-from ecgtune.training.personal_tuning import Tuning
+from ecgtune.training.personal_tuning import Tuning, labelled_confusion
 from ecgtune.training.personalize import Learnt, Personalized, learn, personalize
 from ecgtune.training.run import score
+from ecgtune.training.sequences import Recording
 from ecgtune.training.tables import index_database, reference_table, split_options
 
 UNTIL = 120.0
@@ -239,7 +240,7 @@ def learnt_network_labels(record: Record, parent: Model, wrong: int = 1) -> Anno
 
 
 @pytest.mark.parametrize("tuned", [True, False])
-def test_a_tuned_network_does_without_self_training_and_a_kept_one_goes_on(
+def test_a_tuned_network_trains_itself_as_its_parent_does(
     record: Record, self_trained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tuned: bool
 ) -> None:
     short = replace(record, n_samples=int(UNTIL * record.fs), annotations={})
@@ -250,7 +251,23 @@ def test_a_tuned_network_does_without_self_training_and_a_kept_one_goes_on(
     found = personalize(short, labels, self_trained_model, out=tmp_path / "own", options=few)
     assert found.tuned == tuned
     assert found.parent.self_training.active
-    assert found.model.self_training == (NO_SELF_TRAINING if tuned else found.parent.self_training)
+    assert found.model.self_training == found.parent.self_training
+
+
+def test_labels_are_compared_after_self_training(
+    record: Record, self_trained_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, asked = load_model(self_trained_model), []
+
+    def noted(network: torch.nn.Module, recording: Recording, how: SelfTraining) -> np.ndarray[Any, Any]:
+        asked.append(how)
+        return labelled_confusion(network, recording, how)
+
+    monkeypatch.setattr(module, "labelled_confusion", noted)
+    learnt(record, parent)
+    # All labels by the parent, and those held out by parent and tuned network.
+    assert asked == 3 * [parent.self_training]
+    assert parent.self_training.active
 
 
 def test_a_parent_that_gets_all_labels_right_is_kept_and_that_is_no_error(

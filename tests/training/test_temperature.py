@@ -11,6 +11,8 @@ from ecgtune.training.temperature import logits_of, temperature_on
 class Shouting(torch.nn.Module):
     """Gives what it is given, the first five samples of the first channel, times three."""
 
+    reach = 0
+
     def forward(self, beats: torch.Tensor, rhythm: torch.Tensor) -> torch.Tensor:
         assert not self.training
         return 3 * beats[:, :, 0, :5]

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtune.beats import atria, jumps, look_alikes, rhythm
+from ecgtune.beats import atria, jumps, look_alikes, rhythm, usual_beat
 from ecgtune.beats.look_alikes import LookAlikes
+from ecgtune.beats.usual_beat import Stretch
 from ecgtune.beats.windows import scale_windows, typical_beats
 from ecgtune.errors import ModelError
 from ecgtune.signals.resample import WORKING_RATE
@@ -29,7 +30,7 @@ class Parts(NamedTuple):
     scaled, typical
         Windows in units of the typical QRS height, and typical beats, float32 [n, leads, width].
     timing
-        RR features and those of `ecgtune.beats.atria`, float32 [n, features].
+        RR features, those of `ecgtune.beats.atria` and of `ecgtune.beats.usual_beat`, float32 [n, features].
     alike
         Look-alikes; None where the model reads none.
     """
@@ -76,6 +77,9 @@ class Preprocessing:
     atria
         Beats on either side of which the features of `ecgtune.beats.atria` tell the P waves, and of ``far``
         intervals how irregular they are; a model with 0 reads none of them.
+    usual_beat
+        Whether beats are compared with the usual one of their stretch of the recording, as
+        `ecgtune.beats.usual_beat` does.
     """
 
     rate: int = WORKING_RATE
@@ -90,6 +94,7 @@ class Preprocessing:
     alike: int = 0
     usual: int = 0
     atria: int = 0
+    usual_beat: bool = False
 
     def __post_init__(self) -> None:
         if self.rate != WORKING_RATE:
@@ -156,12 +161,16 @@ class Preprocessing:
 
     @property
     def rhythm_features(self) -> tuple[str, ...]:
-        """Names of the RR features, then of those of the atria and of look-alikes."""
+        """Names of the RR features, then of those of the atria, of the usual beat and of look-alikes."""
         of_jumps = jumps.FEATURES if self.usual else ()
         of_atria = atria.FEATURES if self.atria else ()
-        return rhythm.FEATURES + of_jumps + of_atria + (look_alikes.FEATURES if self.alike else ())
+        kinds = ("beat", "typical beat", "look-alikes")[: 3 if self.alike else 2]
+        of_usual = usual_beat.feature_names(kinds) if self.usual_beat else ()
+        return rhythm.FEATURES + of_jumps + of_atria + of_usual + (look_alikes.FEATURES if self.alike else ())
 
-    def inputs(self, windows: Floats, at: NDArray[np.integer], first: int = 0) -> tuple[Floats, Floats]:
+    def inputs(
+        self, windows: Floats, at: NDArray[np.integer], first: int = 0, stretch: Stretch | None = None
+    ) -> tuple[Floats, Floats]:
         """Prepare successive beats of one recording.
 
         Parameters
@@ -173,6 +182,9 @@ class Preprocessing:
             first of these beats is the recording's first, or a multiple of `stride` beats after it.
         first
             Which of the positions is that of the first window.
+        stretch
+            Which of these beats are a stretch of `ecgtune.beats.usual_beat`; where not given they are all of
+            a recording.
 
         Returns
         -------
@@ -181,9 +193,11 @@ class Preprocessing:
         rhythm
             float32 [n, len(rhythm_features)].
         """
-        return self.parts(windows, at, first).inputs()
+        return self.parts(windows, at, first, stretch).inputs()
 
-    def parts(self, windows: Floats, at: NDArray[np.integer], first: int = 0) -> "Parts":
+    def parts(
+        self, windows: Floats, at: NDArray[np.integer], first: int = 0, stretch: Stretch | None = None
+    ) -> "Parts":
         """Prepare successive beats as `inputs` does, and return what their inputs are made of."""
         scaled = scale_windows(windows, self.before, self.neighbours, self.lost_lead_mv)
         typical = typical_beats(scaled, self.neighbours)
@@ -196,6 +210,11 @@ class Preprocessing:
             irregular = atria.irregularity(rhythm.log_intervals(at), self.far)[own]
             waves = atria.p_waves(scaled, typical, self.before, self.atria)
             timing = np.concatenate([timing, irregular, waves], axis=1)
+        if self.usual_beat:
+            kinds = [scaled, typical, *([] if alike is None else [alike.mean])]
+            seconds = usual_beat.seconds_between(at)[own]
+            beside = usual_beat.beside_usual(kinds, typical, seconds, self.before, self.stride, stretch)
+            timing = np.concatenate([timing, beside], axis=1)
         return Parts(scaled, typical, timing, alike)
 
     def to_card(self) -> dict[str, Any]:

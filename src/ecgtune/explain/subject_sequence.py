@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from ecgtune.beats import Preprocessing, annotated_beats, stream_windows
 from ecgtune.beats.cut import SNAP
+from ecgtune.beats.usual_beat import STRETCH
 from ecgtune.errors import RecordError
 from ecgtune.explain.baselines import BASELINES
 from ecgtune.explain.layers import last_convolution
@@ -30,7 +31,6 @@ from ecgtune.self_training import (
     BUT_V,
     LOWEST,
     NO_SELF_TRAINING,
-    STRETCH,
     Discriminant,
     N,
     S,

@@ -6,9 +6,10 @@ from typing import Any
 
 from ecgtune._version import __version__
 from ecgtune.beats import Preprocessing
+from ecgtune.beats.usual_beat import STRETCH
 from ecgtune.databases import CATALOGUE
 from ecgtune.labels import CLASSES
-from ecgtune.self_training import STRETCH, SelfTraining
+from ecgtune.self_training import SelfTraining
 from ecgtune.splits import Split
 from ecgtune.training.config import Config
 
@@ -75,13 +76,16 @@ def looks_ahead(how: Preprocessing, reach: int, self_training: SelfTraining) -> 
     self_training
         Of the model.
     """
-    further = ""
+    further, stretch = "", []
     if how.usual:
-        further += f", on the rate over {how.usual} beats before and after"
+        further = f", on the rate over {how.usual} beats before and after"
+    if how.usual_beat:
+        stretch.append("by what its usual beat is")
     if self_training.active:
+        stretch.append("by self-training (without reference labels)")
+    if stretch:
         further += (
-            f", and by self-training (without reference labels) on the beats of its stretch of {STRETCH}, "
-            "or as many as there are"
+            f", and {' and '.join(stretch)} on the beats of its stretch of {STRETCH}, or as many as there are"
         )
     return (
         "each label depends on the recording's signal and beats up to "

@@ -26,7 +26,7 @@ from ecgtune.training.config import load_config
 from ecgtune.training.cross_validation import cross_validate
 from ecgtune.training.export import load_network
 from ecgtune.training.personal_part import DATABASE, LabelledPart, labelled_part
-from ecgtune.training.personal_tuning import Tuning, confusion_of, predicted_classes, tune
+from ecgtune.training.personal_tuning import Tuning, labelled_confusion, tune
 from ecgtune.training.personalize import learn
 from ecgtune.training.sequences import Recording, prepare
 from ecgtune.training.tables import RecordKey, index_database, open_record, rows_of
@@ -108,7 +108,6 @@ def _compare_fold(
     kept: dict[str, int],
 ) -> None:
     network = load_network(base.folder).eval()
-    reach = int(base.card["reach"])
     for key in split.records("validate"):
         name = f"{'/'.join(key)} (seed {seed})"
         record, labels = open_record(key)
@@ -116,7 +115,7 @@ def _compare_fold(
         rest = _rest(part, base)
 
         def scored(tuned: torch.nn.Module, rest: Recording = rest) -> NDArray[np.int64]:
-            return confusion_of(rest.label.numpy(), predicted_classes(tuned, rest, reach))
+            return labelled_confusion(tuned, rest, base.self_training)
 
         found[BASE][name] = scored(network)
         for variant, options in variants.items():

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ecgtune.labels import CLASSES
+from ecgtune.self_training import SelfTraining
 from ecgtune.training.networks import RelationSequence
+from ecgtune.training.saying import said_of
 from ecgtune.training.sequences import IGNORED, Excerpts, Inputs, Recording, class_weights
-
-_SEGMENT = 2048
 
 
 @dataclass(frozen=True)
@@ -108,27 +108,15 @@ def familiar(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network)
 
 
-def predicted_classes(network: nn.Module, recording: Recording, reach: int) -> NDArray[np.int64]:
-    """Class of each beat of a prepared recording, [n], in pieces so that a day fits in memory.
+def labelled_confusion(network: nn.Module, recording: Recording, how: SelfTraining) -> NDArray[np.int64]:
+    """Confusion matrix [true, predicted] of the labelled beats of a recording, labelled as a model would.
 
     Parameters
     ----------
-    network
-        As in `tune`.
-    recording
-        Prepared beats.
-    reach
-        Beats on either side that the network's output depends on.
+    network, recording, how
+        As in `ecgtune.training.saying.said_of`.
     """
-    n = len(recording.label)
-    found = np.empty(n, dtype=np.int64)
-    with torch.inference_mode():
-        for begin in range(0, n, _SEGMENT):
-            end = min(begin + _SEGMENT, n)
-            low, high = max(0, begin - reach), min(n, end + reach)
-            logits = network(recording.beats[None, low:high], recording.rhythm[None, low:high])[0]
-            found[begin:end] = logits[begin - low : end - low].argmax(1).numpy()
-    return found
+    return confusion_of(recording.label.numpy(), said_of(network, recording, how).argmax(axis=1))
 
 
 def confusion_of(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -22,13 +22,11 @@ from ecgtune.errors import OutputError
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.record import Annotations, Record
-from ecgtune.self_training import NO_SELF_TRAINING
-from ecgtune.training.card import looks_ahead
 from ecgtune.training.export import load_network, save_model
 from ecgtune.training.networks import RelationSequence
 from ecgtune.training.personal_labels import unchanged
 from ecgtune.training.personal_part import CHECKED, DATABASE, LabelledPart, check_match, labelled_part
-from ecgtune.training.personal_tuning import Tuning, confusion_of, predicted_classes, tune
+from ecgtune.training.personal_tuning import Tuning, confusion_of, labelled_confusion, tune
 from ecgtune.training.tables import record_until, rows_of
 
 FEWEST_CHECKED = 10
@@ -142,10 +140,6 @@ def personalize(
         wrong = (int(learnt.checked[0].sum()), *_wrong(learnt.checked))
         names = ("beats", "wrong_before", "wrong_after")
         card["personal"]["checked"] = dict(zip(names, wrong, strict=True))
-    if learnt.tuned:
-        # What the labels taught is better than what the network would teach itself.
-        card["self_training"] = asdict(NO_SELF_TRAINING)
-        card["looks_ahead"] = looks_ahead(parent.preprocessing, int(parent.card["reach"]), NO_SELF_TRAINING)
     if isinstance(learnt.network, RelationSequence) and learnt.network.know is not None:
         card["architecture"] = card["architecture"] | {"familiar": True}
     new = save_model(learnt.network, card, out)
@@ -167,14 +161,14 @@ class Learnt:
 def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning, seed: int) -> Learnt:
     """Tune a copy of the parent's network to a labelled part, or keep it where that is no better.
 
-    The networks are compared, without the parent's self-training.
+    Labels are compared as the models would give them: both networks train themselves as the parent does.
 
     Parameters
     ----------
     network
         The parent's, with its weights.
     parent
-        Gives preprocessing, reach and name.
+        Gives preprocessing, self-training and name.
     part
         Of the recording; see `ecgtune.training.personal_part.labelled_part`.
     options, seed
@@ -186,13 +180,12 @@ def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning
         Where the labels are too few, or belong to other beats.
     """
     network = network.eval()
-    how, reach = parent.preprocessing, int(parent.card["reach"])
+    how, itself = parent.preprocessing, parent.self_training
     table = part.table(part.end, how)
     every = part.prepared(table, part.whole, how)
     check_match(part.record, len(part.whole), 0 if every is None else int((every.label >= 0).sum()))
     assert every is not None
-    truth = every.label.numpy()
-    seen = confusion_of(truth, predicted_classes(network, every, reach))
+    seen = labelled_confusion(network, every, itself)
     beats = dict(zip(CLASSES, seen.sum(axis=1).tolist(), strict=True))
     if seen.trace() == seen.sum():
         why = f"{parent.name} gets all {seen.sum()} labelled beats right; kept as it is"
@@ -202,8 +195,7 @@ def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning
     tail = part.prepared(table, part.tail, how)
     if early is not None and tail is not None and int((tail.label >= 0).sum()) >= FEWEST_CHECKED:
         pair = (network, tune(network, early, options, seed))
-        found = [confusion_of(tail.label.numpy(), predicted_classes(each, tail, reach)) for each in pair]
-        checked = np.stack(found)
+        checked = np.stack([labelled_confusion(each, tail, itself) for each in pair])
     tuned, why = _decide(parent.name, checked)
     return Learnt(tune(network, every, options, seed) if tuned else network, tuned, why, beats, checked)
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from ecgtune.evaluation.calibration import fit_temperature
 from ecgtune.labels import CLASSES
-from ecgtune.self_training import SelfTraining, moved_by_stretches
+from ecgtune.self_training import SelfTraining
+from ecgtune.training.saying import said_of
 from ecgtune.training.sequences import IGNORED, Recording
 
 
@@ -27,16 +27,10 @@ def logits_of(
     """
     network.eval()
     logits, labels = [np.zeros((0, len(CLASSES)), np.float32)], [np.zeros(0, np.int64)]
-    with torch.inference_mode():
-        for recording in recordings:
-            known = recording.label != IGNORED
-            inputs = recording.beats[None], recording.rhythm[None]
-            said = network(*inputs)[0].numpy()
-            if how.active:
-                evidence = network.evidence(*inputs)[0].numpy()  # type: ignore[operator]
-                said, _ = moved_by_stretches(said, evidence, how)
-            logits.append(said[known.numpy()])
-            labels.append(recording.label[known].numpy())
+    for recording in recordings:
+        known = recording.label != IGNORED
+        logits.append(said_of(network, recording, how)[known.numpy()])
+        labels.append(recording.label[known].numpy())
     return np.concatenate(logits), np.concatenate(labels)
 
 
