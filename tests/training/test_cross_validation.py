@@ -14,7 +14,10 @@ from ecgtune.evaluation.results import load_result
 from ecgtune.model import load_model
 from ecgtune.training import cross_validation
 from ecgtune.training.fibrillating import Fibrillating
+from ecgtune.training.on_rhythms import Said, SaidOn
 from ecgtune.training.sequences import Recording
+from ecgtune.training.tables import RecordKey
+from ecgtune.training.tachycardias import Tachycardia
 
 RECORDS = [*SIDES["train"], *SIDES["validate"]]
 
@@ -35,6 +38,7 @@ def few(monkeypatch: pytest.MonkeyPatch, small_index: Beats, small_table: Beats)
     monkeypatch.setattr(cross_validation, "index_database", lambda *_, **__: index)
     monkeypatch.setattr(cross_validation, "training_table", lambda *_: small_table)
     monkeypatch.setattr(cross_validation, "fibrillating_recordings", lambda *_: some)
+    monkeypatch.setattr(cross_validation, "tachycardia_recordings", lambda *_: [])
     return some
 
 
@@ -88,6 +92,39 @@ def test_what_is_called_s_in_fibrillation_is_counted_by_networks_that_were_not_t
     row = result.figures["false S: fibrillation of cinc2017"]
     assert [row[name].value for name in ("an hour", "beats", "hours", "records")] == [6, 12, 2, 4]
     assert list(result.tables["false-s"].rows.values()) == ["cinc2017"]
+
+
+def test_what_is_said_in_tachycardia_is_counted_by_networks_that_were_not_taught_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = np.zeros(0)
+    everyone = [Tachycardia(("vfdb", name), name, *[nothing] * 5) for name in ("418", "419", "422", "426")]
+    monkeypatch.setattr(cross_validation, "tachycardia_recordings", lambda *_: everyone)
+    taught: list[set[str]] = []
+    asked: list[set[str]] = []
+
+    def taught_by(found: list[Tachycardia], *_: object) -> list[Recording]:
+        taught.append({one.key[1] for one in found})
+        return []
+
+    def said_on(_: object, keys: list[RecordKey]) -> SaidOn:
+        asked.append({record for _, record in keys})
+        return {"VT": {key: Said(np.array([1, 0, 9, 0, 0]), 0.5, 2, 1, 3) for key in keys}}
+
+    monkeypatch.setattr(cross_validation, "taught_by", taught_by)
+    monkeypatch.setattr(cross_validation, "said_on", said_on)
+    config = small_config(epochs=1)
+    config = replace(config, data=replace(config.data, ventricular=("vfdb",)))
+    cross_validation.cross_validate(config, tmp_path / "folds", folds=2)
+    for teachers, tested in zip(taught, asked, strict=True):
+        assert len(tested) == 2
+        assert teachers == {"418", "419", "422", "426"} - tested
+    result = load_result(tmp_path / "folds" / "result.json")
+    row = result.figures["VT"]
+    expected = {"records": 4, "hours": 2, "beats": 40, "V": 0.9, "episodes": 8, "found": 4}
+    assert {name: row[name].value for name in expected} == pytest.approx(expected)
+    assert row["runs of V an hour"].value == 6
+    assert list(result.tables["rhythms"].rows) == ["VT"]
 
 
 def test_recordings_that_do_not_train_are_counted_too(tmp_path: Path, few: list[Fibrillating]) -> None:

@@ -12,7 +12,7 @@ from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.errors import DataError, ModelError
 from ecgtune.labels import CLASSES
 from ecgtune.training import fibrillating
-from ecgtune.training.fibrillating import Fibrillating, false_s, fibrillating_recordings, left_out
+from ecgtune.training.fibrillating import Fibrillating, false_s, fibrillating_recordings
 
 HOW = Preprocessing()
 
@@ -57,17 +57,6 @@ def test_only_what_is_annotated_as_fibrillation_is_used(data: Path) -> None:
     assert "21_7" not in found
 
 
-def test_recordings_of_a_patient_are_left_out_together() -> None:
-    many = [recording(f"{patient}_{i}", patient) for patient in "abcdefg" for i in range(3)]
-    folds = left_out(many, 4, seed=0)
-    assert sorted(len(fold) for fold in folds) == [3, 6, 6, 6]
-    assert set.union(*folds) == {one.key for one in many}
-    for patient in "abcdefg":
-        assert sum(any(name.startswith(patient) for _, name in fold) for fold in folds) == 1
-    assert left_out(many, 4, seed=0) == folds
-    assert left_out(many, 4, seed=1) != folds
-
-
 def test_beats_of_fibrillation_that_are_called_s_are_counted() -> None:
     said = np.full(10, CLASSES.index("N"))
     said[[0, 4, 5]] = CLASSES.index("S")
@@ -84,17 +73,6 @@ def test_beats_of_fibrillation_that_are_called_s_are_counted() -> None:
 def test_a_database_without_such_labels_is_refused() -> None:
     with pytest.raises(ModelError, match="mitdb labels no rhythms of recordings; known: cinc2017, cpsc2021"):
         fibrillating_recordings(["mitdb"], HOW)
-
-
-def test_those_at_hand_are_listed(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fibrillating.databases_at_hand() == ["cinc2017", "cpsc2021"]
-
-    def absent(name: str) -> None:
-        if name == "cpsc2021":
-            raise DataError("cpsc2021: no records")
-
-    monkeypatch.setattr(fibrillating, "find_database", absent)
-    assert fibrillating.databases_at_hand() == ["cinc2017"]
 
 
 def test_labels_that_are_not_there_are_an_error(tmp_path: Path, data: Path) -> None:

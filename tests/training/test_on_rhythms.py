@@ -41,8 +41,8 @@ def test_without_beats_nothing_is_counted() -> None:
 @pytest.mark.usefixtures("vfdb")
 def test_a_model_on_a_database_of_rhythms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecgtune.databases.index.Database.records", lambda _: ("418", "426"))
-    result = on_rhythms(load_model("default"), "vfdb")
-    assert result.name == "default-vfdb"
+    result = on_rhythms(load_model("strict"), "vfdb")
+    assert result.name == "strict-vfdb"
     tachycardia = result.figures["VT"]
     assert tachycardia["records"].value == 1
     total = sum(tachycardia[class_].value for class_ in CLASSES)
@@ -52,7 +52,7 @@ def test_a_model_on_a_database_of_rhythms(monkeypatch: pytest.MonkeyPatch) -> No
     assert sum(result.matrices["VT"]["vfdb/426"][V]) == tachycardia["beats"].value
 
 
-@pytest.mark.usefixtures("mitdb")
-def test_a_model_is_not_measured_where_it_was_trained() -> None:
-    with pytest.raises(SplitError, match="was trained on mitdb"):
-        on_rhythms(load_model("default"), "mitdb")
+@pytest.mark.parametrize("on", ["mitdb", "cinc2017"])
+def test_a_model_is_not_measured_where_it_was_trained(on: str) -> None:
+    with pytest.raises(SplitError, match=f"was trained on {on}"):
+        on_rhythms(load_model("default"), on)

@@ -31,7 +31,7 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
     how = config.preprocessing
     refitted = config.training.refit and split.protocol != "leave-patients-out"
     sides = ("train", "validate") if refitted else ("train",)
-    read = (*config.data.databases, *config.data.weak)
+    read = (*config.data.databases, *config.data.weak, *config.data.ventricular)
     return {
         "name": config.name,
         "version": config.version,
@@ -46,6 +46,7 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         "training": {
             "data": ",".join(config.data.databases),
             "weak": list(config.data.weak),
+            "ventricular": list(config.data.ventricular),
             "episodes": [list(kinds) for kinds in config.data.episodes],
             "faults": list(config.data.faults),
             "protocol": split.protocol,

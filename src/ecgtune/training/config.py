@@ -30,6 +30,9 @@ class DataOptions:
         Whether mitdb's paced records are there too: they teach Q.
     weak
         Databases whose recordings have a rhythm for a label; see `ecgtune.training.weak`. They only train.
+    ventricular
+        Databases whose rhythms tell of which recordings every beat is ventricular, and where; see
+        `ecgtune.training.tachycardias`. They only train.
     episodes
         Kinds of episodes that are made up of training recordings, and train too; see
         `ecgtune.training.episodes`. Each list of kinds is put into a copy of the recordings of its own.
@@ -44,6 +47,7 @@ class DataOptions:
     databases: tuple[str, ...] = ("mitdb",)
     paced: bool = False
     weak: tuple[str, ...] = ()
+    ventricular: tuple[str, ...] = ()
     episodes: tuple[tuple[str, ...], ...] = ()
     faults: tuple[str, ...] = ()
     protocol: str = "inter-patient"

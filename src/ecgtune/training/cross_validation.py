@@ -17,15 +17,18 @@ from ecgtune.splits import make_folds
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config
 from ecgtune.training.export import save_model
-from ecgtune.training.fibrillating import databases_at_hand, false_s, fibrillating_recordings, left_out
+from ecgtune.training.fibrillating import FIBRILLATION, false_s, fibrillating_recordings
 from ecgtune.training.fit import Progress, claim, fit, fresh_network
 from ecgtune.training.made_up import MadeUp
 from ecgtune.training.measured import FILE
+from ecgtune.training.on_rhythms import Said, said_on
 from ecgtune.training.out_of_fold import out_of_fold_result
 from ecgtune.training.run import describe, on_data, score
 from ecgtune.training.sequences import prepare
 from ecgtune.training.tables import RecordKey, index_database, rows_of, training_table
+from ecgtune.training.tachycardias import TACHYCARDIA, tachycardia_recordings, taught_by
 from ecgtune.training.temperature import logits_of
+from ecgtune.training.unlabelled import at_hand, left_out
 from ecgtune.training.weak import weak_recordings
 
 
@@ -42,9 +45,9 @@ def cross_validate(
     """Leave patients out in turn: what choices are made by. DS2's signals are not read.
 
     The patients are DS1's, or where the configuration has several databases, all but DS2's. So are those of
-    the recordings of fibrillation at hand, whether they train or not: what is falsely called S in them hardly
-    shows elsewhere. Every network is fitted for the configured number of epochs; no epoch is chosen. Resumes
-    as `train` does.
+    the recordings of fibrillation and ventricular tachycardia at hand, whether they train or not: what is
+    falsely called S in the ones, and V or not in the others, hardly shows elsewhere. Every network is fitted
+    for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def cross_validate(
         What ``metrics.json`` holds: out-of-fold figures, pooled and as matrices by record; the temperature
         that suits the out-of-fold beats, and that of each fold's; how many beats an hour are called S in
         fibrillation, where recordings of it are at hand. ``result.json``, for the result store, has
-        the figures of each database and record.
+        the figures of each database and record, and of rhythms.
     """
     began = time.perf_counter()
     if threads is not None:
@@ -61,14 +64,19 @@ def cross_validate(
     config = on_data(config, data)
     index = index_database(*config.data.databases, paced=config.data.paced)
     how = config.preprocessing
-    fibrillating = fibrillating_recordings(dict.fromkeys([*config.data.weak, *databases_at_hand()]), how)
+    fibrillating = fibrillating_recordings(dict.fromkeys([*config.data.weak, *at_hand(FIBRILLATION)]), how)
+    tachycardias = tachycardia_recordings(
+        dict.fromkeys([*config.data.ventricular, *at_hand(TACHYCARDIA)]), how
+    )
     table: Beats | None = None
     made_up = MadeUp(how, config.data)
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     of_fibrillation: dict[RecordKey, NDArray[np.float64]] = {}
+    of_rhythms: dict[str, dict[RecordKey, Said]] = {}
     said = []
     splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=config.data.patients)
-    for split, away in zip(splits, left_out(fibrillating, folds, seed), strict=True):
+    unseen = (left_out(recordings, folds, seed) for recordings in (fibrillating, tachycardias))
+    for split, away, gone in zip(splits, *unseen, strict=True):
         folder = make_folder(out / f"fold-{split.fold}")
         claim(folder, config, split, seed)
         if table is None:
@@ -77,13 +85,20 @@ def cross_validate(
         whole = split.records("train")
         side = [*prepare(table, rows_of(table, index, split.train), how), *made_up.faults(whole)]
         teach = [one for one in fibrillating if one.key[0] in config.data.weak and one.key not in away]
-        beside = [*weak_recordings(teach, how, config.training.length), *made_up.episodes(whole)]
+        fast = [one for one in tachycardias if one.key[0] in config.data.ventricular and one.key not in gone]
+        beside = [
+            *weak_recordings(teach, how, config.training.length),
+            *taught_by(fast, how),
+            *made_up.episodes(whole),
+        ]
         epochs = config.training.epochs
         net, _ = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs)
         model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
         others = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, others, index, split.validate)
         of_fibrillation |= false_s(model, (one for one in fibrillating if one.key in away))
+        for rhythm, records in said_on(model, sorted(gone)).items():
+            of_rhythms.setdefault(rhythm, {}).update(records)
         prepared = prepare(table, rows_of(table, index, split.validate), how)
         said.append(logits_of(net.module_, prepared, config.self_training))
     logits, labels = (np.concatenate(parts) for parts in zip(*said, strict=True))
@@ -101,6 +116,7 @@ def cross_validate(
         matrices,
         splits,
         of_fibrillation,
+        of_rhythms,
         command=f"ecgtune train {config.name} --folds {folds} --seed {seed} --out RUN",
         wall_s=round(time.perf_counter() - began, 1),
         parameters=sum(weight.numel() for weight in net.module_.parameters()),

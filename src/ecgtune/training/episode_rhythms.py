@@ -96,8 +96,8 @@ def fibrillation(usual: float, draw: np.random.Generator) -> Episode:
 
 
 def ventricular(usual: float, draw: np.random.Generator) -> Episode:
-    """A run of ventricular beats, from 3 to 60 of them, of a faster rate."""
-    n = _length(draw, 3, 60)
+    """A run of ventricular beats, from 3 to 300 of them, of a faster rate."""
+    n = _length(draw, 3, 300)
     interval = np.clip(usual * draw.uniform(0.4, 0.85), 0.3, 0.85)
     return Episode("V", interval * _jitter(draw, n, 0.04), _WIDE_S, qrs=_WIDE_S, ventricular=True)
 

@@ -1,34 +1,31 @@
 """Recordings of which nobody has labelled the beats, but of which it is known where the atria fibrillate."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtune.beats import Preprocessing, stream_windows
+from ecgtune.beats import Preprocessing
 from ecgtune.beats.rhythm import LONGEST_S
 from ecgtune.beats.segments import rhythm_runs, within
 from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.databases.index import Database
-from ecgtune.errors import DataError, ModelError
+from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
-from ecgtune.model import Model, preferred_leads
-from ecgtune.readers import read_record
+from ecgtune.model import Model
 from ecgtune.record import Record
 from ecgtune.signals.resample import WORKING_RATE
-from ecgtune.signals.stream import probe
 from ecgtune.training.tables import RecordKey
+from ecgtune.training.unlabelled import Ints, read_unlabelled
 
 FIBRILLATION = {"cinc2017": "A", "cpsc2021": "AFIB"}
 """What a recording of atrial fibrillation, or a part of one, is called in each database."""
 
 _FEWEST_BEATS = 8
 
-Ints = NDArray[np.int64]
 Fibrillates = Callable[[Record, Ints], NDArray[np.bool_]]
 """Tells of which working samples of a recording it is known that the atria fibrillate."""
 
@@ -56,18 +53,6 @@ class Fibrillating(NamedTuple):
     windows: NDArray[np.float32]
     inside: NDArray[np.bool_]
     leads: int
-
-
-def databases_at_hand() -> list[str]:
-    """List those of `FIBRILLATION` that are on this machine."""
-    there = []
-    for name in FIBRILLATION:
-        try:
-            find_database(name)
-        except DataError:
-            continue
-        there.append(name)
-    return there
 
 
 def fibrillating_recordings(names: Iterable[str], how: Preprocessing) -> list[Fibrillating]:
@@ -100,16 +85,6 @@ def fibrillating_recordings(names: Iterable[str], how: Preprocessing) -> list[Fi
             if recording is not None:
                 found.append(recording)
     return found
-
-
-def left_out(recordings: Sequence[Fibrillating], folds: int, seed: int) -> list[set[RecordKey]]:
-    """Deal recordings to folds, those of a patient to one; each is left out in its fold."""
-    patients = sorted({(one.key[0], one.patient) for one in recordings})
-    order = np.random.default_rng(seed).permutation(len(patients))
-    fold_of = {patients[which]: place % folds for place, which in enumerate(order)}
-    return [
-        {one.key for one in recordings if fold_of[one.key[0], one.patient] == fold} for fold in range(folds)
-    ]
 
 
 def false_s(model: Model, recordings: Iterable[Fibrillating]) -> dict[RecordKey, NDArray[np.float64]]:
@@ -145,18 +120,8 @@ def _by_annotations(rhythm: str, record: Record, at: Ints) -> NDArray[np.bool_]:
 
 def _read(database: Database, name: str, how: Preprocessing, fibrillates: Fibrillates) -> Fibrillating | None:
     """Read a recording; None where too few of its beats fibrillate."""
-    record = replace(read_record(database.path(name)), patient=database.patient(name))
-    usable = probe(record, tuple(range(len(record.leads))))
-    if not usable:
+    found = read_unlabelled(database, name, how)
+    if found is None or (inside := fibrillates(found.record, found.at)).sum() < _FEWEST_BEATS:
         return None
-    leads = preferred_leads(record, usable, how.leads)
-    found = [
-        (at, windows)
-        for _, at, windows in stream_windows(record, usable, [usable.index(lead) for lead in leads], how)
-    ]
-    at = np.concatenate([beats for beats, _ in found])
-    inside = fibrillates(record, at)
-    if inside.sum() < _FEWEST_BEATS:
-        return None
-    windows = np.concatenate([windows for _, windows in found])
-    return Fibrillating((database.name, name), record.patient or name, at, windows, inside, len(leads))
+    patient = found.record.patient or name
+    return Fibrillating((database.name, name), patient, found.at, found.windows, inside, found.leads)

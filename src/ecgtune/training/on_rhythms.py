@@ -9,7 +9,7 @@ where none is. Beats are where the detector finds them.
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +42,11 @@ RHYTHMS = {
 IN_A_RUN = 3
 """Successive V from which on they are a run."""
 
+NOTES = (
+    "rhythms: beats where the detector finds them; N to Q: shares of the beats; runs of V: three or more in "
+    "succession; found: episodes of three beats or more that have one",
+)
+
 FEWEST = 3
 """An episode in which fewer beats are found is not counted."""
 
@@ -69,6 +74,10 @@ class Said:
     episodes: int
     found: int
     runs: int
+
+
+SaidOn = Mapping[str, Mapping[RecordKey, Said]]
+"""By rhythm and record."""
 
 
 def said_in(runs: Sequence[Run], sample: NDArray[np.integer], label: NDArray[np.integer], fs: float) -> Said:
@@ -116,26 +125,15 @@ def on_rhythms(model: Model, on: str) -> Result:
         Where the model was trained on a record of that database, or it has none of `RHYTHMS`.
     """
     began = time.perf_counter()
-    name = str(model.card["name"])
-    if any(key.split("/")[0] == on for key in model.card.get("training", {}).get("records", ())):
+    name, training = str(model.card["name"]), model.card.get("training", {})
+    of_records = {key.split("/")[0] for key in training.get("records", ())}
+    if on in of_records.union(training.get("weak", ()), training.get("ventricular", ())):
         raise SplitError(f"{model.name}: was trained on {on}; what it says there tells nothing")
-    said: dict[str, dict[RecordKey, Said]] = {rhythm: {} for rhythm in RHYTHMS}
     keys = [(on, record) for record in find_database(on).records()]
-    for key in keys:
-        record, reference = open_record(key)
-        labelled = classify(record, model).annotations
-        runs = rhythm_runs(reference, record.n_samples)
-        for rhythm, records in said.items():
-            own = [run for run in runs if run.rhythm == rhythm]
-            found = said_in(own, labelled.sample, class_indices(labelled.symbol), record.fs)
-            if found.episodes:
-                records[key] = found
-    said = {rhythm: records for rhythm, records in said.items() if records}
+    said = said_on(model, keys)
     if not said:
         raise SplitError(f"{on}: no record has one of the rhythms {', '.join(RHYTHMS)}")
-    rows = {rhythm: RHYTHMS[rhythm] for rhythm in said}
-    figures = {rhythm: _figures(records) for rhythm, records in said.items()}
-    columns = tuple(dict.fromkeys(column for row in figures.values() for column in row))
+    figures, table = rhythm_table(said)
     return Result(
         name=f"{name}-{on}",
         title=f"{model.name} on the rhythms of {on}",
@@ -147,17 +145,34 @@ def on_rhythms(model: Model, on: str) -> Result:
         machine=machine_class(),
         wall_s=round(time.perf_counter() - began, 1),
         intervals=INTERVALS,
-        tables={"rhythms": Table("", "rhythm", rows, columns)},
+        tables={"rhythms": table},
         data=data_used(keys),
         parameters=model.card["parameters"],
-        notes=(
-            "beats where the detector finds them; N to Q: shares of the beats",
-            f"runs of V: {IN_A_RUN} or more in succession; found: episodes of {FEWEST} beats or more that "
-            "have one",
-            f"not trained on {on}",
-        ),
+        notes=(*NOTES, f"not trained on {on}"),
         matrices={rhythm: plain_matrices(_matrices(records)) for rhythm, records in said.items()},
     )
+
+
+def said_on(model: Model, keys: Iterable[RecordKey]) -> SaidOn:
+    """Label records, and count what is said in each of `RHYTHMS`; those without it are left out."""
+    said: dict[str, dict[RecordKey, Said]] = {rhythm: {} for rhythm in RHYTHMS}
+    for key in keys:
+        record, reference = open_record(key)
+        labelled = classify(record, model).annotations
+        runs = rhythm_runs(reference, record.n_samples)
+        for rhythm, records in said.items():
+            own = [run for run in runs if run.rhythm == rhythm]
+            found = said_in(own, labelled.sample, class_indices(labelled.symbol), record.fs)
+            if found.episodes:
+                records[key] = found
+    return {rhythm: records for rhythm, records in said.items() if records}
+
+
+def rhythm_table(said: SaidOn, title: str = "") -> tuple[dict[str, dict[str, Figure]], Table]:
+    """Figures of each rhythm, by its WFDB label, and how they are shown."""
+    figures = {rhythm: _figures(records) for rhythm, records in said.items()}
+    columns = tuple(dict.fromkeys(column for row in figures.values() for column in row))
+    return figures, Table(title, "rhythm", {rhythm: RHYTHMS[rhythm] for rhythm in said}, columns)
 
 
 def _figures(records: Mapping[RecordKey, Said]) -> dict[str, Figure]:

@@ -13,6 +13,7 @@ from ecgtune.labels import CLASSES
 from ecgtune.splits import PROTOCOLS, Split
 from ecgtune.training.further import ECTOPIC, FALSE_S, ectopic_figures, rate_figures
 from ecgtune.training.measured import INTERVALS
+from ecgtune.training.on_rhythms import NOTES, SaidOn, rhythm_table
 from ecgtune.training.tables import RecordKey
 
 Matrices = Mapping[RecordKey, NDArray[np.int64]]
@@ -28,6 +29,7 @@ def out_of_fold_result(
     matrices: Matrices,
     splits: Sequence[Split],
     of_fibrillation: Mapping[RecordKey, NDArray[np.float64]],
+    of_rhythms: SaidOn,
     *,
     command: str,
     wall_s: float,
@@ -46,6 +48,8 @@ def out_of_fold_result(
         The folds.
     of_fibrillation
         Beats falsely called S and hours, float64 [2], of recordings of fibrillation that were left out.
+    of_rhythms
+        What was said in other rhythms, of recordings that were left out.
     command
         What measures it again.
     wall_s
@@ -66,9 +70,13 @@ def out_of_fold_result(
             {row: row.removeprefix(_FIBRILLATION) for row in false_s},
             ("an hour", "beats", "hours", "records"),
         )
+    if of_rhythms:
+        said, tables["rhythms"] = rhythm_table(of_rhythms, "Labels in rhythms, recordings left out")
+        figures |= said
+        notes = (*notes, *NOTES)
     first = splits[0]
     used = {key for split in splits for side, _ in split.sides() for key in split.records(side)}
-    used |= set(of_fibrillation)
+    used |= {*of_fibrillation, *(key for records in of_rhythms.values() for key in records)}
     return Result(
         name=f"{name}-{first.protocol}",
         title=f"{label} under {first.protocol}: {PROTOCOLS[first.protocol]}",

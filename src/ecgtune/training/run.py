@@ -36,6 +36,7 @@ from ecgtune.training.tables import (
     split_options,
     training_table,
 )
+from ecgtune.training.tachycardias import tachycardia_recordings, taught_by
 from ecgtune.training.temperature import temperature_on
 from ecgtune.training.weak import weak_recordings
 
@@ -127,6 +128,7 @@ def train(
     )
 
     weak = weak_recordings(fibrillating_recordings(config.data.weak, how), how, config.training.length)
+    weak += taught_by(tachycardia_recordings(config.data.ventricular, how), how)
     made_up = MadeUp(how, config.data)
     until = split.signal_until if divided else split.validate_until
     whole = undivided(split, split.train, until)

@@ -1,0 +1,127 @@
+"""Recordings of ventricular tachycardia: their rhythm is labelled, and with it every beat.
+
+Few training patients have runs of more than some ventricular beats; a network that has seen none takes the
+beats of a tachycardia for what the beats around are, which is tachycardia itself.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgtune.beats import Preprocessing
+from ecgtune.beats.segments import rhythm_runs, within
+from ecgtune.databases import find_database
+from ecgtune.errors import ModelError
+from ecgtune.labels import CLASSES
+from ecgtune.signals.resample import WORKING_RATE
+from ecgtune.training.sequences import IGNORED, Recording
+from ecgtune.training.tables import RecordKey
+from ecgtune.training.unlabelled import Ints, read_unlabelled
+
+TACHYCARDIA, NORMAL, NOISE = {"vfdb": "VT"}, {"vfdb": "N"}, {"vfdb": "NOISE"}
+"""What ventricular tachycardia is called in each database, normal rhythm, ectopic beats or not, and noise."""
+
+ON_TIME = 0.1
+"""How far the logarithms of a beat's intervals may lie from those around, for it to be on time."""
+
+ALIKE, ALONE = -2.0, -4.0
+"""Logarithms of the share of look-alikes from which on a beat looks like most of those around it, and below
+which it looks like none."""
+
+
+class Tachycardia(NamedTuple):
+    """Beats of a recording, as the detector finds them.
+
+    Parameters
+    ----------
+    key, patient
+        Whose.
+    at
+        Fiducials at the working rate, int64 [n].
+    windows
+        mV, float32 [n, leads, width]; zero where a lead is absent.
+    ventricular, normal, noise
+        Which beats lie in ventricular tachycardia, which in normal rhythm and which in noise, bool [n].
+    """
+
+    key: RecordKey
+    patient: str
+    at: Ints
+    windows: NDArray[np.float32]
+    ventricular: NDArray[np.bool_]
+    normal: NDArray[np.bool_]
+    noise: NDArray[np.bool_]
+
+
+def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tachycardia]:
+    """Read recordings of ventricular tachycardia, and those beside them in their databases.
+
+    Parameters
+    ----------
+    names
+        Of the databases, keys of `TACHYCARDIA`.
+    how
+        Preprocessing of the model.
+
+    Raises
+    ------
+    ModelError
+        On another database.
+    DataError
+        Where it is not there.
+    """
+    found = []
+    for name in names:
+        if name not in TACHYCARDIA:
+            raise ModelError(
+                f"[data] ventricular: {name} labels no rhythms of recordings; known: {', '.join(TACHYCARDIA)}"
+            )
+        database = find_database(name)
+        for record_name in database.records():
+            one = read_unlabelled(database, record_name, how)
+            if one is None:
+                continue
+            runs = rhythm_runs(one.record.annotations["atr"], one.record.n_samples)
+            sample = one.at / WORKING_RATE * one.record.fs
+            where = [
+                within((run for run in runs if run.rhythm == rhythm[name]), sample)
+                for rhythm in (TACHYCARDIA, NORMAL, NOISE)
+            ]
+            patient = one.record.patient or record_name
+            found.append(Tachycardia((name, record_name), patient, one.at, one.windows, *where))
+    return found
+
+
+def taught_by(found: Sequence[Tachycardia], how: Preprocessing) -> list[Recording]:
+    """Prepare recordings of tachycardia: its beats are V.
+
+    Of normal rhythm, which may have ectopic beats, and of noise those are N that come on time and look like
+    most of the beats around. What looks like no other in noise is Q, as in `ecgtune.training.faulty`. All
+    others teach nothing.
+
+    Raises
+    ------
+    ModelError
+        Where the preprocessing finds no look-alikes, without which nothing tells which beats are N.
+    """
+    if not found:
+        return []
+    if not how.alike:
+        raise ModelError("[data] ventricular: needs look-alikes ([preprocessing] alike)")
+    early, late, share = (
+        how.rhythm_features.index(name)
+        for name in ("RR before / near", "RR after / near", "share of look-alikes")
+    )
+    taught = []
+    for one in found:
+        beats, rhythm = how.inputs(one.windows, one.at)
+        on_time = (np.abs(rhythm[:, [early, late]]) < ON_TIME).all(axis=1)
+        label = np.full(len(one.at), IGNORED, dtype=np.int64)
+        label[(one.normal | one.noise) & on_time & (rhythm[:, share] > ALIKE)] = CLASSES.index("N")
+        label[one.noise & (rhythm[:, share] < ALONE)] = CLASSES.index("Q")
+        label[one.ventricular] = CLASSES.index("V")
+        taught.append(Recording("/".join(one.key), *map(torch.from_numpy, (beats, rhythm, label))))
+    return taught

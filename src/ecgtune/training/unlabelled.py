@@ -1,0 +1,90 @@
+"""Recordings of which nobody has labelled the beats, read as the detector finds these."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtune.beats import Preprocessing, stream_windows
+from ecgtune.databases import find_database
+from ecgtune.databases.index import Database
+from ecgtune.errors import DataError
+from ecgtune.model import preferred_leads
+from ecgtune.readers import read_record
+from ecgtune.record import Record
+from ecgtune.signals.stream import probe
+from ecgtune.training.tables import RecordKey
+
+Ints = NDArray[np.int64]
+
+
+class Unlabelled(NamedTuple):
+    """Beats of a recording, as the detector finds them.
+
+    Parameters
+    ----------
+    record
+        The recording.
+    at
+        Fiducials at the working rate, int64 [n].
+    windows
+        mV, float32 [n, leads, width]; zero where a lead is absent.
+    leads
+        How many leads the recording has for the model.
+    """
+
+    record: Record
+    at: Ints
+    windows: NDArray[np.float32]
+    leads: int
+
+
+class OfPatient(Protocol):
+    """What is known to be of a recording and a patient."""
+
+    @property
+    def key(self) -> RecordKey:
+        """Of the recording."""
+
+    @property
+    def patient(self) -> str:
+        """Whose it is, in the recording's database."""
+
+
+def at_hand(databases: Iterable[str]) -> list[str]:
+    """List those databases that are on this machine."""
+    there = []
+    for name in databases:
+        try:
+            find_database(name)
+        except DataError:
+            continue
+        there.append(name)
+    return there
+
+
+def read_unlabelled(database: Database, name: str, how: Preprocessing) -> Unlabelled | None:
+    """Find the beats of a recording; None where no lead shows anything."""
+    record = replace(read_record(database.path(name)), patient=database.patient(name))
+    usable = probe(record, tuple(range(len(record.leads))))
+    if not usable:
+        return None
+    leads = preferred_leads(record, usable, how.leads)
+    found = [
+        (at, windows)
+        for _, at, windows in stream_windows(record, usable, [usable.index(lead) for lead in leads], how)
+    ]
+    at, windows = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Unlabelled(record, at, windows, len(leads))
+
+
+def left_out(recordings: Sequence[OfPatient], folds: int, seed: int) -> list[set[RecordKey]]:
+    """Deal recordings to folds, those of a patient to one; each is left out in its fold."""
+    patients = sorted({(one.key[0], one.patient) for one in recordings})
+    order = np.random.default_rng(seed).permutation(len(patients))
+    fold_of = {patients[which]: place % folds for place, which in enumerate(order)}
+    return [
+        {one.key for one in recordings if fold_of[one.key[0], one.patient] == fold} for fold in range(folds)
+    ]
