@@ -11,7 +11,7 @@ from ecgtune.databases import DS2
 from ecgtune.evaluation.result_tables import markdown
 from ecgtune.splits import Split, make_folds
 from ecgtune.training import personal_choice
-from ecgtune.training.personal_choice import ALWAYS, BASE, VARIANTS, compare
+from ecgtune.training.personal_choice import ALWAYS, BASE, VARIANTS, Way, compare
 from ecgtune.training.personal_tuning import Tuning
 from ecgtune.training.tables import index_database
 
@@ -19,7 +19,7 @@ KEEN = Tuning(steps=60, lr=0.02, hold=0.0, frozen=())
 
 
 def test_variants_differ_from_the_default_and_from_each_other() -> None:
-    assert VARIANTS["the default"] == Tuning()
+    assert VARIANTS["the default"] == Way(Tuning(), itself=True)
     assert len(set(VARIANTS.values())) == len(VARIANTS)
 
 
@@ -41,15 +41,19 @@ def test_each_way_is_scored_on_the_beats_after_the_labelled_minutes(
     model = tmp_path / "seed-3" / "fold-0" / "model"
     shutil.copytree(tiny_model, model)
     (tmp_path / "seed-3" / "metrics.json").write_text("{}")
-    result = compare(
-        tmp_path, config_name="strict", seeds=(3,), variants={"keen": KEEN, "idle": Tuning(steps=0)}
-    )
-    assert list(result.figures) == [BASE, "keen", "idle", ALWAYS]
+    variants = {"keen": Way(KEEN), "idle": Way(Tuning(steps=0)), "idle alone": Way(Tuning(steps=0), False)}
+    result = compare(tmp_path, config_name="strict", seeds=(3,), variants=variants)
+    ways = [BASE, *variants, ALWAYS]
+    assert list(result.figures) == [*(f"mitdb: {name}" for name in ways), "base kept"]
     # 119 has 1,987 beats, of which 1,657 have all that is read of them after 300 s.
     assert all(np.sum(result.matrices[name]["mitdb/119 (seed 3)"]) == 1657 for name in ("keen", "idle"))
-    assert result.figures["keen"]["better"].value == 1
-    assert result.figures["keen"]["base kept"].value == 0
-    base, idle = ({k: f.value for k, f in result.figures[name].items()} for name in (BASE, "idle"))
+    assert result.figures["mitdb: keen"]["better"].value == 1
+    assert result.figures["base kept"]["keen"].value == 0
+    base, idle = (
+        {k: f.value for k, f in result.figures[f"mitdb: {name}"].items()} for name in (BASE, "idle")
+    )
+    # This base does without self-training anyway.
+    assert result.matrices["idle alone"] == result.matrices["idle"]
     assert (idle["accuracy"], idle["better"], idle["worse"]) == (base["accuracy"], 0, 0)
     assert result.data["mitdb"].records == 1
     assert "| keen" in markdown(result)

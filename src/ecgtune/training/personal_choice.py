@@ -8,8 +8,9 @@ by the first five minutes of the record, and the rest of it is scored. DS2 is no
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from ecgtune.evaluation.provenance import code_version, data_used, machine_class
 from ecgtune.evaluation.results import Division, Figure, Result, Table, plain_matrices, save_result
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
+from ecgtune.self_training import NO_SELF_TRAINING
 from ecgtune.splits import Split, make_folds
 from ecgtune.training.config import load_config
 from ecgtune.training.cross_validation import cross_validate
@@ -37,12 +39,28 @@ CHECK_FROM, UNTIL = 240.0, 300.0
 TEMPORAL = ("summary", "enter", "steps", "leave")
 """Parts of the temporal network."""
 
-VARIANTS: dict[str, Tuning] = {
-    "the default": Tuning(),
-    "the temporal network as it is": Tuning(frozen=TEMPORAL),
-    "not held": Tuning(hold=0.0),
-    "held five times as hard": Tuning(hold=0.1),
-    "half the rate, half as many steps": Tuning(lr=0.001, steps=60),
+
+class Way(NamedTuple):
+    """A way of tuning.
+
+    Parameters
+    ----------
+    options
+        See `Tuning`.
+    itself
+        Whether the models train themselves on the recording as well, as the base's card says.
+    """
+
+    options: Tuning = Tuning()
+    itself: bool = True
+
+
+VARIANTS: dict[str, Way] = {
+    "the default": Way(),
+    "without self-training": Way(itself=False),
+    "the temporal network as it is": Way(Tuning(frozen=TEMPORAL)),
+    "held five times as hard": Way(Tuning(hold=0.1)),
+    "half the rate, half as many steps": Way(Tuning(lr=0.001, steps=60)),
 }
 """What is compared; each differs from the default in what its name says."""
 
@@ -59,7 +77,7 @@ def compare(
     config_name: str = "default",
     folds: int = 4,
     seeds: Sequence[int] = (0,),
-    variants: Mapping[str, Tuning] = VARIANTS,
+    variants: Mapping[str, Way] = VARIANTS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Train the bases (or find them in ``runs``), tune each variant to each patient left out, and score.
@@ -103,24 +121,26 @@ def _compare_fold(
     split: Split,
     base: Model,
     seed: int,
-    variants: Mapping[str, Tuning],
+    variants: Mapping[str, Way],
     found: dict[str, Matrices],
     kept: dict[str, int],
 ) -> None:
     network = load_network(base.folder).eval()
+    alone = replace(base, card=base.card | {"self_training": asdict(NO_SELF_TRAINING)})
     for key in split.records("validate"):
         name = f"{'/'.join(key)} (seed {seed})"
         record, labels = open_record(key)
         part = labelled_part(record, labels, base.preprocessing, UNTIL, CHECK_FROM, None)
         rest = _rest(part, base)
 
-        def scored(tuned: torch.nn.Module, rest: Recording = rest) -> NDArray[np.int64]:
-            return labelled_confusion(tuned, rest, base.self_training)
+        def scored(tuned: torch.nn.Module, by: Model = base, rest: Recording = rest) -> NDArray[np.int64]:
+            return labelled_confusion(tuned, rest, by.self_training)
 
         found[BASE][name] = scored(network)
-        for variant, options in variants.items():
-            learnt = learn(network, base, part, options, seed)
-            found[variant][name] = scored(learnt.network)
+        for variant, way in variants.items():
+            by = base if way.itself else alone
+            learnt = learn(network, by, part, way.options, seed)
+            found[variant][name] = scored(learnt.network, by)
             kept[variant] += not learnt.tuned
         every = part.prepared(part.table(part.end, base.preprocessing), part.whole, base.preprocessing)
         assert every is not None
@@ -145,22 +165,16 @@ def _result(
     wall_s: float,
 ) -> Result:
     base = found[BASE]
-    figures = {}
-    for name, matrices in found.items():
-        total = np.sum(list(matrices.values()), axis=0)
-        by_class = f1(total)
-        more = {key: _wrong(matrix) - _wrong(base[key]) for key, matrix in matrices.items()}
-        figures[name] = {
-            "macro-F1 (N, S, V)": Figure(float(macro_f1(total))),
-            "V F1": Figure(float(by_class[CLASSES.index("V")])),
-            "S F1": Figure(float(by_class[CLASSES.index("S")])),
-            "accuracy": Figure(float(accuracy(total))),
-            "better": Figure(sum(n < 0 for n in more.values())),
-            "worse": Figure(sum(n > 0 for n in more.values())),
-            "most beats worse": Figure(max(0, *more.values())),
-        }
-        if name in kept:
-            figures[name]["base kept"] = Figure(kept[name])
+    figures: dict[str, dict[str, Figure]] = {}
+    tables = {}
+    for database in sorted({key.split("/")[0] for key in base}):
+        rows = {f"{database}: {name}": name for name in found}
+        for row, name in rows.items():
+            own = {key: matrix for key, matrix in found[name].items() if key.startswith(f"{database}/")}
+            figures[row] = _figures(own, base)
+        columns = tuple(figures[f"{database}: {BASE}"])
+        tables[database] = Table(f"Patients of {database}", "", rows, columns)
+    figures["base kept"] = {name: Figure(n) for name, n in kept.items()}
     used = {key for key in records if any(label.startswith(f"{'/'.join(key)} ") for label in base)}
     several = " ".join(map(str, seeds))
     result = Result(
@@ -183,8 +197,23 @@ def _result(
         ),
         matrices={_plain_name(name): plain_matrices(matrices) for name, matrices in found.items()},
     )
-    columns = tuple(dict.fromkeys(column for named in figures.values() for column in named))
-    return replace(result, tables={"ways": Table("", "", {name: name for name in figures}, columns)})
+    tables["kept"] = Table("Records that kept the base's weights", "", {"base kept": "records"}, tuple(kept))
+    return replace(result, tables=tables)
+
+
+def _figures(matrices: Matrices, base: Matrices) -> dict[str, Figure]:
+    total = np.sum(list(matrices.values()), axis=0)
+    by_class = f1(total)
+    more = [_wrong(matrix) - _wrong(base[key]) for key, matrix in matrices.items()]
+    return {
+        "macro-F1 (N, S, V)": Figure(float(macro_f1(total))),
+        "V F1": Figure(float(by_class[CLASSES.index("V")])),
+        "S F1": Figure(float(by_class[CLASSES.index("S")])),
+        "accuracy": Figure(float(accuracy(total))),
+        "better": Figure(sum(n < 0 for n in more)),
+        "worse": Figure(sum(n > 0 for n in more)),
+        "most beats worse": Figure(max(0, *more)),
+    }
 
 
 def _wrong(matrix: NDArray[np.int64]) -> int:
