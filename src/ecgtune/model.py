@@ -116,8 +116,9 @@ class Model:
 
     @property
     def trained_on(self) -> frozenset[str]:
-        """Patients (``mitdb/208``) whose recordings the model was trained on."""
-        return frozenset(self.card.get("training", {}).get("patients", ()))
+        """Patients (``mitdb/208``) whose recordings the model was trained on, by their beats or rhythm."""
+        training = self.card.get("training", {})
+        return frozenset((*training.get("patients", ()), *training.get("patients_by_rhythm", ())))
 
     @property
     def temperature(self) -> float:

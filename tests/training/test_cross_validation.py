@@ -88,6 +88,10 @@ def test_what_is_called_s_in_fibrillation_is_counted_by_networks_that_were_not_t
         assert len(left_out) == 2
         assert taught_by == everyone - left_out
     assert set.union(*counted) == everyone
+    for fold, teachers in enumerate(taught):
+        model = load_model(tmp_path / "folds" / f"fold-{fold}" / "model")
+        assert set(model.card["training"]["patients_by_rhythm"]) == teachers
+        assert teachers < model.trained_on
     result = load_result(tmp_path / "folds" / "result.json")
     row = result.figures["false S: fibrillation of cinc2017"]
     assert [row[name].value for name in ("an hour", "beats", "hours", "records")] == [6, 12, 2, 4]

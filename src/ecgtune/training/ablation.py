@@ -25,6 +25,7 @@ from ecgtune.training.config import Config, load_config, make_config
 from ecgtune.training.cross_validation import cross_validate
 from ecgtune.training.further import FALSE_S
 from ecgtune.training.measured import FILE
+from ecgtune.training.on_rhythms import RHYTHMS
 from ecgtune.training.out_of_fold import database_figures
 
 Overrides = Mapping[str, Mapping[str, Any]]
@@ -43,10 +44,13 @@ VARIANTS: dict[str, Overrides] = {
     "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
     "without faults": {"data": {"faults": []}},
     "without atria": {"preprocessing": {"atria": 0}},
-    "without look-alikes": {"preprocessing": {"alike": 0}},
+    "without the usual beat": {"preprocessing": {"usual_beat": False}},
+    "without recordings of tachycardia": {"data": {"ventricular": []}},
+    "without look-alikes": {"preprocessing": {"alike": 0}, "data": {"ventricular": []}},
     "without self-training": {"self_training": asdict(NO_SELF_TRAINING)},
     "without relations": {
         "preprocessing": {"alike": 0},
+        "data": {"ventricular": []},
         "self_training": asdict(NO_SELF_TRAINING),
         "network": {
             "network": "beat-sequence",
@@ -115,7 +119,7 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
     whole = _matrices(found[WHOLE])
     figures: dict[str, dict[str, Figure]] = {}
     rows: dict[str, list[str]] = {}
-    false_s: dict[str, list[str]] = {}
+    beside: dict[str, list[str]] = {}
     for name, result in found.items():
         own = _matrices(result)
         of_databases, databases = database_figures({_key(record): matrix for record, matrix in own.items()})
@@ -126,10 +130,10 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
             if name != WHOLE:
                 figures[f"{row}, less"] = _less(own, whole, database)
         for counted in result.figures:
-            if counted.startswith(FALSE_S):
+            if counted.startswith(FALSE_S) or counted in RHYTHMS:
                 row = f"{name}: {counted}"
                 figures[row] = result.figures[counted]
-                false_s.setdefault(counted, []).append(row)
+                beside.setdefault(counted, []).append(row)
     tables = {}
     for database, named in rows.items():
         labels = {row: row.partition(":")[0] for row in named}
@@ -139,10 +143,12 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
         if less:
             title = f"The same less those of the configuration {WHOLE}, {database}"
             tables[f"{database}, less"] = Table(title, "variant", less, (_S_F1, _V_F1))
-    for counted, named in false_s.items():
-        title = f"Beats falsely called S, {counted.removeprefix(FALSE_S)}, recordings left out"
+    for counted, named in beside.items():
         labels = {row: row.partition(":")[0] for row in named}
-        tables[counted] = Table(title, "variant", labels, ("an hour", "beats", "hours", "records"))
+        title = f"Labels in {RHYTHMS.get(counted, counted)}, recordings left out"
+        if counted.startswith(FALSE_S):
+            title = f"Beats falsely called S, {counted.removeprefix(FALSE_S)}, recordings left out"
+        tables[counted] = Table(title, "variant", labels, tuple(figures[named[0]]))
     first = found[WHOLE]
     return replace(
         first,

@@ -14,7 +14,9 @@ from ecgtune.splits import Split
 from ecgtune.training.config import Config
 
 
-def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str, Any]:
+def model_card(
+    config: Config, split: Split, seed: int, reach: int, by_rhythm: Iterable[str] = ()
+) -> dict[str, Any]:
     """Describe a trained network: what its model folder's card holds before the model is saved and tested.
 
     Parameters
@@ -27,6 +29,8 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
         Of the training.
     reach
         Beats on either side that the network reads.
+    by_rhythm
+        Patients whose recordings trained it by their rhythm, without labels of beats.
     """
     how = config.preprocessing
     refitted = config.training.refit and split.protocol != "leave-patients-out"
@@ -56,6 +60,7 @@ def model_card(config: Config, split: Split, seed: int, reach: int) -> dict[str,
             "augmentation": asdict(config.augmentation),
             "records": ["/".join(key) for side in sides for key in split.records(side)],
             "patients": sorted({who for side in sides for who in split.patients(side)}),
+            "patients_by_rhythm": sorted(set(by_rhythm)),
         },
         "metrics": {},
         "licence": "Apache-2.0",

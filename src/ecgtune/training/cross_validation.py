@@ -93,7 +93,9 @@ def cross_validate(
         ]
         epochs = config.training.epochs
         net, _ = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs)
-        model = save_model(net.module_, model_card(config, split, seed, net.module_.reach), folder / "model")
+        by_rhythm = {one.patient for one in teach} | {one.patient for one in fast}
+        card = model_card(config, split, seed, net.module_.reach, by_rhythm)
+        model = save_model(net.module_, card, folder / "model")
         others = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, others, index, split.validate)
         of_fibrillation |= false_s(model, (one for one in fibrillating if one.key in away))

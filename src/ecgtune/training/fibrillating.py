@@ -123,5 +123,5 @@ def _read(database: Database, name: str, how: Preprocessing, fibrillates: Fibril
     found = read_unlabelled(database, name, how)
     if found is None or (inside := fibrillates(found.record, found.at)).sum() < _FEWEST_BEATS:
         return None
-    patient = found.record.patient or name
+    patient = found.record.patient or f"{database.name}/{name}"
     return Fibrillating((database.name, name), patient, found.at, found.windows, inside, found.leads)

@@ -125,9 +125,8 @@ def on_rhythms(model: Model, on: str) -> Result:
         Where the model was trained on a record of that database, or it has none of `RHYTHMS`.
     """
     began = time.perf_counter()
-    name, training = str(model.card["name"]), model.card.get("training", {})
-    of_records = {key.split("/")[0] for key in training.get("records", ())}
-    if on in of_records.union(training.get("weak", ()), training.get("ventricular", ())):
+    name = str(model.card["name"])
+    if on in {who.split("/")[0] for who in model.trained_on}:
         raise SplitError(f"{model.name}: was trained on {on}; what it says there tells nothing")
     keys = [(on, record) for record in find_database(on).records()]
     said = said_on(model, keys)

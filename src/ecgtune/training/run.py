@@ -127,8 +127,10 @@ def train(
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
-    weak = weak_recordings(fibrillating_recordings(config.data.weak, how), how, config.training.length)
-    weak += taught_by(tachycardia_recordings(config.data.ventricular, how), how)
+    fibrillating = fibrillating_recordings(config.data.weak, how)
+    tachycardias = tachycardia_recordings(config.data.ventricular, how)
+    weak = weak_recordings(fibrillating, how, config.training.length) + taught_by(tachycardias, how)
+    by_rhythm = {one.patient for one in fibrillating} | {one.patient for one in tachycardias}
     made_up = MadeUp(how, config.data)
     until = split.signal_until if divided else split.validate_until
     whole = undivided(split, split.train, until)
@@ -155,7 +157,7 @@ def train(
         "temperature": temperature,
     }
     network = net.module_
-    card = model_card(config, split, seed, network.reach) | {"temperature": temperature}
+    card = model_card(config, split, seed, network.reach, by_rhythm) | {"temperature": temperature}
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     adapted: Adapted | None = None

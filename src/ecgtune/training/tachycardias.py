@@ -90,7 +90,7 @@ def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tac
                 within((run for run in runs if run.rhythm == rhythm[name]), sample)
                 for rhythm in (TACHYCARDIA, NORMAL, NOISE)
             ]
-            patient = one.record.patient or record_name
+            patient = one.record.patient or f"{name}/{record_name}"
             found.append(Tachycardia((name, record_name), patient, one.at, one.windows, *where))
     return found
 
