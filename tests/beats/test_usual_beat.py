@@ -27,7 +27,8 @@ def compared(
 ) -> np.ndarray:
     typical = typical_beats(scaled, NEIGHBOURS)
     lasting = np.full(len(scaled), 0.8) if seconds is None else seconds
-    return beside_usual([scaled, typical], typical, lasting, BEFORE, GROUP, stretch)
+    found, _ = beside_usual([scaled, typical], typical, lasting, BEFORE, GROUP, stretch)
+    return found
 
 
 def in_run(n: int, begin: int, end: int) -> np.ndarray:
@@ -98,7 +99,9 @@ def test_stretch_by_stretch_is_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -
         around, own = slice(low, end + 40), slice(begin - low, end - low)
         typical = typical_beats(scaled, NEIGHBOURS)[around]
         seconds = np.full(len(typical), 0.8)
-        found = beside_usual([scaled[around], typical], typical, seconds, BEFORE, GROUP, Stretch(own, beats))
+        kinds, stretch = [scaled[around], typical], Stretch(own, beats)
+        found, usual = beside_usual(kinds, typical, seconds, BEFORE, GROUP, stretch)
+        assert usual.shape == (1, 2, WIDTH)
         np.testing.assert_allclose(found[own], whole[begin:end], atol=1e-6)
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from subjects_to_explain import ALIKE, HOW, SELF_TRAINED, sequence_reading, sequence_subject
 
 from ecgtune.beats import Preprocessing
+from ecgtune.beats.usual_beat import beside_usual, seconds_between
 from ecgtune.classification import classify
 from ecgtune.errors import ModelError, RecordError
 from ecgtune.explain import concatenate, logits_of, subject_of
@@ -75,7 +76,7 @@ def test_one_self_trained_beat_alone_has_the_logits_that_it_has_in_its_recording
         assert np.abs(alone - by_itself).max() > 0.1
     else:
         np.testing.assert_allclose(alone, by_itself, atol=0.05)
-    assert len(network_alone.examples(reading).context) == 5
+    assert len(network_alone.examples(reading).context) == 6
 
 
 def test_probabilities_follow_a_network_that_is_trained() -> None:
@@ -109,7 +110,7 @@ def test_long_recordings_have_a_discriminant_for_each_stretch(monkeypatch: pytes
     monkeypatch.setattr("ecgtune.explain.subject_sequence.STRETCH", 40)
     alone = softmax(logits_of(subject, subject.examples(reading)))
     np.testing.assert_allclose(alone, subject.probability(reading), atol=1e-5)
-    weights = subject.examples(reading).context[5]
+    weights = subject.examples(reading).context[6]
     for own in (slice(0, 40), slice(40, 80), slice(80, 90)):
         assert len(np.unique(weights[own], axis=0)) == 1
     assert not np.array_equal(weights[0], weights[40])
@@ -145,6 +146,40 @@ def test_the_mean_of_look_alikes_follows_the_beat_by_its_share() -> None:
     with torch.no_grad():
         expected = subject.network(torch.from_numpy(whole), torch.from_numpy(rhythm)[None])[0, row]
     np.testing.assert_allclose(logits_of(subject, changed), expected, atol=1e-5)
+
+
+def test_how_a_beat_compares_with_the_usual_one_follows_its_window() -> None:
+    how = replace(ALIKE, usual_beat=True)
+    subject, row, at = sequence_subject(how=how), np.array([20]), np.arange(40) * 90
+    windows = np.random.default_rng(0).normal(size=(40, how.leads, how.width)).astype(np.float32)
+    parts = how.parts(windows, at)
+    signal, rhythm = parts.inputs()
+    assert parts.alike is not None
+    given = {"signal": signal, "rhythm": rhythm, "own_share": parts.alike.own, "usual": parts.usual}
+    reading = replace(sequence_reading(how=how), **given)
+    examples = subject.examples(reading, row)
+    with torch.no_grad():
+        expected = subject.network(torch.from_numpy(signal)[None], torch.from_numpy(rhythm)[None])[0, row]
+    np.testing.assert_allclose(logits_of(subject, examples), expected, atol=1e-4)
+
+    # Its RR features are not looked at for that, its samples are.
+    of_beat = how.rhythm_features.index("beat beside usual beat: likeness")
+    moved, mirrored = examples.rhythm.copy(), examples.with_signal(-examples.signal)
+    moved[:, of_beat] += 1
+    np.testing.assert_array_equal(
+        logits_of(subject, replace(examples, rhythm=moved)), logits_of(subject, examples)
+    )
+    signal, rhythm = signal.copy(), rhythm.copy()
+    signal[20, 4:] -= 2 * parts.alike.own[20] * signal[20, :2]
+    signal[20, :2] *= -1
+    kinds = [signal[:, :2], signal[:, 4:]]
+    compared, _ = beside_usual(kinds, parts.typical, seconds_between(at), how.before, how.stride)
+    for kind, column in (("beat", 0), ("look-alikes", 2)):
+        first = how.rhythm_features.index(f"{kind} beside usual beat: likeness")
+        rhythm[20, first : first + 2] = compared[20, column : column + 2]
+    with torch.no_grad():
+        expected = subject.network(torch.from_numpy(signal)[None], torch.from_numpy(rhythm)[None])[0, row]
+    np.testing.assert_allclose(logits_of(subject, mirrored), expected, atol=1e-4)
 
 
 def test_long_recordings_are_labelled_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,12 +33,15 @@ class Parts(NamedTuple):
         RR features, those of `ecgtune.beats.atria` and of `ecgtune.beats.usual_beat`, float32 [n, features].
     alike
         Look-alikes; None where the model reads none.
+    usual
+        Usual beat of each stretch, float32 [stretches, leads, width]; None where the model reads none.
     """
 
     scaled: Floats
     typical: Floats
     timing: Floats
     alike: LookAlikes | None
+    usual: Floats | None
 
     def inputs(self) -> tuple[Floats, Floats]:
         """Put together beats [n, channels, width] and rhythm [n, features]."""
@@ -164,8 +167,7 @@ class Preprocessing:
         """Names of the RR features, then of those of the atria, of the usual beat and of look-alikes."""
         of_jumps = jumps.FEATURES if self.usual else ()
         of_atria = atria.FEATURES if self.atria else ()
-        kinds = ("beat", "typical beat", "look-alikes")[: 3 if self.alike else 2]
-        of_usual = usual_beat.feature_names(kinds) if self.usual_beat else ()
+        of_usual = usual_beat.feature_names(alike=self.alike > 0) if self.usual_beat else ()
         return rhythm.FEATURES + of_jumps + of_atria + of_usual + (look_alikes.FEATURES if self.alike else ())
 
     def inputs(
@@ -210,12 +212,15 @@ class Preprocessing:
             irregular = atria.irregularity(rhythm.log_intervals(at), self.far)[own]
             waves = atria.p_waves(scaled, typical, self.before, self.atria)
             timing = np.concatenate([timing, irregular, waves], axis=1)
+        usual = None
         if self.usual_beat:
             kinds = [scaled, typical, *([] if alike is None else [alike.mean])]
             seconds = usual_beat.seconds_between(at)[own]
-            beside = usual_beat.beside_usual(kinds, typical, seconds, self.before, self.stride, stretch)
+            beside, usual = usual_beat.beside_usual(
+                kinds, typical, seconds, self.before, self.stride, stretch
+            )
             timing = np.concatenate([timing, beside], axis=1)
-        return Parts(scaled, typical, timing, alike)
+        return Parts(scaled, typical, timing, alike, usual)
 
     def to_card(self) -> dict[str, Any]:
         """Return the parameters as plain types."""

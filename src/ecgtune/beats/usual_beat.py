@@ -24,13 +24,16 @@ STRETCH = 4096
 OF_A_BEAT: tuple[str, ...] = ("likeness", "width")
 """What is compared: the correlation of the QRS with the usual one's, and by how much wider it is."""
 
+KINDS = BEAT, TYPICAL_BEAT, ALIKE = ("beat", "typical beat", "look-alikes")
+"""What is compared with the usual beat."""
+
 SHIFTS = (-4, -2, 0, 2, 4)
 """Working samples by which a QRS may be moved to fit the usual one."""
 
 WIDTH, LEVEL = (-24, 34), 8
 """Where width is read: working samples from the fiducial; the mean of the first of them is zero."""
 
-_FLAT, _LOW = 0.05, 0.02
+FLAT, LOW = 0.05, 0.02
 """Energy and height, in units of the typical QRS height, that count for little."""
 
 
@@ -104,7 +107,7 @@ def beside_usual(
     before: int,
     group: int,
     stretch: Stretch | None = None,
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Compare the QRS of beats with that of the usual beat: means over leads.
 
     Parameters
@@ -126,19 +129,22 @@ def beside_usual(
 
     Returns
     -------
-    ndarray
+    features
         float32 [n, kinds x 2]: `OF_A_BEAT` of each kind.
+    usual
+        Usual beat of each stretch, float32 [stretches, leads, width].
     """
     there = (typical != 0).any(axis=2)
     if stretch is not None:
         usual = stretch.usual.next(typical[stretch.own], seconds[stretch.own])
-        return _compared(kinds, there, usual, before)
-    found, usual_beats = [np.empty((0, len(kinds) * len(OF_A_BEAT)), dtype=np.float32)], UsualBeats(group)
+        return _compared(kinds, there, usual, before), usual[np.newaxis]
+    features, found = [np.empty((0, len(kinds) * len(OF_A_BEAT)), dtype=np.float32)], list[Floats]()
+    usual_beats = UsualBeats(group)
     for begin in range(0, len(typical), STRETCH):
         own = slice(begin, begin + STRETCH)
-        usual = usual_beats.next(typical[own], seconds[own])
-        found.append(_compared([each[own] for each in kinds], there[own], usual, before))
-    return np.concatenate(found)
+        found.append(usual_beats.next(typical[own], seconds[own]))
+        features.append(_compared([each[own] for each in kinds], there[own], found[-1], before))
+    return np.concatenate(features), np.array(found, dtype=np.float32).reshape(-1, *typical.shape[1:])
 
 
 def seconds_between(at: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -147,9 +153,15 @@ def seconds_between(at: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.clip(seconds, SHORTEST_S, LONGEST_S)
 
 
-def feature_names(of: Sequence[str]) -> tuple[str, ...]:
-    """Names of the features that `beside_usual` gives of some kinds of beats."""
-    return tuple(f"{kind} beside usual beat: {what}" for kind in of for what in OF_A_BEAT)
+def feature_names(*, alike: bool) -> tuple[str, ...]:
+    """Names of the features of beats, of typical beats and, where there are any, of look-alikes."""
+    kinds = KINDS if alike else KINDS[:-1]
+    return tuple(feature_name(kind, what) for kind in kinds for what in OF_A_BEAT)
+
+
+def feature_name(kind: str, what: str) -> str:
+    """Name the feature that is one `OF_A_BEAT` of one of `KINDS`."""
+    return f"{kind} beside usual beat: {what}"
 
 
 def _compared(kinds: Sequence[Floats], there: NDArray[np.bool_], usual: Floats, before: int) -> Floats:
@@ -189,7 +201,7 @@ def _likeness(windows: Floats, usual: Floats, before: int) -> Floats:
         own = np.ascontiguousarray(windows[:, lead])
         common, total = np.split(product(own, np.concatenate([moved, spans], axis=1)), 2, axis=1)
         energy = np.maximum(product(own * own, spans) - total * total / length, 0)
-        best[:, lead] = (common / np.sqrt((energy + _FLAT) * (qrs @ qrs + _FLAT))).max(axis=1)
+        best[:, lead] = (common / np.sqrt((energy + FLAT) * (qrs @ qrs + FLAT))).max(axis=1)
     return best
 
 
@@ -197,5 +209,5 @@ def _width(windows: Floats, before: int) -> Floats:
     """Area of the QRS in heights and tenths of 10 samples, [n, leads]."""
     wave = windows[:, :, before + WIDTH[0] : before + WIDTH[1]]
     size = np.abs(wave - wave[:, :, :LEVEL].mean(axis=2, keepdims=True))
-    found: Floats = size.sum(axis=2) / (size.max(axis=2) + _LOW) / 10
+    found: Floats = size.sum(axis=2) / (size.max(axis=2) + LOW) / 10
     return found

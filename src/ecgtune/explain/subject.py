@@ -52,6 +52,9 @@ class Reading:
         Native sample that each window is cut around, int64 [n]; ``sample`` where None.
     own_share
         Share of each beat itself in the mean of its look-alikes, float32 [n]; None where there is none.
+    usual
+        Usual beat of each stretch of the recording, float32 [stretches, leads, samples]; None where the
+        network is told nothing of it.
     """
 
     database: str
@@ -69,6 +72,7 @@ class Reading:
     readable: NDArray[np.bool_] = field(repr=False)
     fiducial: Ints | None = field(default=None, repr=False)
     own_share: Floats | None = field(default=None, repr=False)
+    usual: Floats | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """Count the beats."""

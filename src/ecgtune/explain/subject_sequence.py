@@ -2,7 +2,8 @@
 
 The explained beat's own window and RR features are what is attributed. The typical beat beside it, and what
 the network has made of the neighbours, are computed once and stay as they are. Of the mean of its look-alikes
-the beat's own share changes with its window, not the others'.
+the beat's own share changes with its window, not the others'. How it compares with the recording's usual beat
+follows its window, too; the usual beat stays.
 """
 
 from collections.abc import Sequence
@@ -19,9 +20,10 @@ from torch.nn import functional
 
 from ecgtune.beats import Preprocessing, annotated_beats, stream_windows
 from ecgtune.beats.cut import SNAP
-from ecgtune.beats.usual_beat import STRETCH
+from ecgtune.beats.usual_beat import ALIKE, BEAT, OF_A_BEAT, STRETCH, feature_name
 from ecgtune.errors import RecordError
 from ecgtune.explain.baselines import BASELINES
+from ecgtune.explain.beside_usual import beside_usual
 from ecgtune.explain.layers import last_convolution
 from ecgtune.explain.subject import Examples, Floats, Ints, Reading, beat_window, rr_seconds
 from ecgtune.labels import CLASSES
@@ -52,11 +54,16 @@ class OneBeat(nn.Module):
     ----------
     network
         Has ``encode``, ``tell`` and ``decide_middle``, as `ecgtune.training.networks.BeatSequence` has.
+    preprocessing
+        Says where its RR features hold what depends on its window: how it compares with the usual beat.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.network = network
+        self.before, names = preprocessing.before, preprocessing.rhythm_features
+        first = {kind: feature_name(kind, OF_A_BEAT[0]) for kind in (BEAT, ALIKE)}
+        self.columns = {kind: names.index(name) for kind, name in first.items() if name in names}
 
     def forward(
         self,
@@ -65,6 +72,7 @@ class OneBeat(nn.Module):
         typical: Tensor,
         alike: Tensor,
         share: Tensor,
+        usual: Tensor,
         told: Tensor,
         sides: Tensor,
         weight: Tensor | None = None,
@@ -86,6 +94,8 @@ class OneBeat(nn.Module):
             network reads none.
         share
             Its own share of that mean, [n].
+        usual
+            The usual beat, [n, leads, width]; [n, 0, width] where the network is told nothing of it.
         told
             What the temporal network is told of the beats around, [n, 2 reach + 1, ...], its own in the
             middle.
@@ -98,6 +108,10 @@ class OneBeat(nn.Module):
         """
         if alike.shape[1]:
             alike = alike + share[:, None, None] * signal
+        for kind, windows in ((BEAT, signal), (ALIKE, alike)):
+            if (at := self.columns.get(kind)) is not None:
+                compared = beside_usual(windows, typical, usual, self.before)
+                rhythm = torch.cat([rhythm[:, :at], compared, rhythm[:, at + len(OF_A_BEAT) :]], 1)
         beat, timing = torch.cat([signal, typical, alike], 1).unsqueeze(1), rhythm.unsqueeze(1)
         network: Any = self.network
         if weight is None:
@@ -198,7 +212,7 @@ class SequenceSubject:
     @property
     def module(self) -> nn.Module:
         """See `OneBeat`."""
-        return OneBeat(self.network).eval()
+        return OneBeat(self.network, self.preprocessing).eval()
 
     @property
     def convolution(self) -> nn.Module | None:
@@ -262,6 +276,7 @@ class SequenceSubject:
             readable,
             to_native(at, record.fs),
             None if parts.alike is None else parts.alike.own,
+            parts.usual,
         )
 
     def probability(self, reading: Reading) -> Floats:
@@ -292,7 +307,15 @@ class SequenceSubject:
             signal=own,
             typical=typical,
             typical_rhythm=np.tile(usual, (len(chosen), 1)),
-            context=(typical, alike, share, told, sides.astype(np.int64), *self._drawn(reading, chosen)),
+            context=(
+                typical,
+                alike,
+                share,
+                np.zeros_like(own[:, :0]) if reading.usual is None else reading.usual[chosen // STRETCH],
+                told,
+                sides.astype(np.int64),
+                *self._drawn(reading, chosen),
+            ),
         )
 
     @property
