@@ -59,8 +59,6 @@ VARIANTS: dict[str, Way] = {
     "the default": Way(),
     "without self-training": Way(itself=False),
     "the temporal network as it is": Way(Tuning(frozen=TEMPORAL)),
-    "held five times as hard": Way(Tuning(hold=0.1)),
-    "half the rate, half as many steps": Way(Tuning(lr=0.001, steps=60)),
 }
 """What is compared; each differs from the default in what its name says."""
 
