@@ -13,16 +13,14 @@ HOW = Preprocessing(alike=32, usual_beat=True)
 N, V = CLASSES.index("N"), CLASSES.index("V")
 
 
-def recording(
-    at: np.ndarray, ventricular: np.ndarray, normal: np.ndarray, noise: np.ndarray, wide: np.ndarray
-) -> Tachycardia:
+def recording(at: np.ndarray, where: list[np.ndarray], wide: np.ndarray) -> Tachycardia:
     """Narrow beats, and wide ones, each of another width."""
     time = (np.arange(HOW.width) - HOW.before) / 128
     draw = np.random.default_rng(0)
     windows = np.where(wide, np.linspace(0.04, 0.12, len(at)), 0.02)
     windows = np.exp(-((time / windows[:, np.newaxis]) ** 2))
     windows = windows[:, np.newaxis] + 0.01 * draw.standard_normal((len(at), HOW.leads, HOW.width))
-    return Tachycardia(("vfdb", "1"), "1", at, windows.astype(np.float32), ventricular, normal, noise)
+    return Tachycardia(("vfdb", "1"), "1", at, windows.astype(np.float32), *where)
 
 
 def test_beats_of_tachycardia_are_v_and_those_on_time_that_look_alike_n() -> None:
@@ -30,14 +28,16 @@ def test_beats_of_tachycardia_are_v_and_those_on_time_that_look_alike_n() -> Non
     intervals = np.full(200, 100)
     intervals[50], intervals[51] = 60, 140
     wide = np.isin(n, [30, 110]) | (n >= 150)
-    normal, noise, ventricular = n < 100, (n >= 100) & (n < 140), n >= 160
-    (taught,) = taught_by([recording(np.cumsum(intervals), ventricular, normal, noise, wide)], HOW)
+    normal, paced, noise, ventricular = n < 80, (n >= 80) & (n < 100), (n >= 100) & (n < 140), n >= 160
+    where = [ventricular, normal, paced, noise]
+    (taught,) = taught_by([recording(np.cumsum(intervals), where, wide)], HOW)
     label = taught.label.numpy()
     assert (label[ventricular] == V).all()
     # One looks like no other, one comes early, the ones around it have a neighbour that does.
     assert (label[[30, 49, 50, 51]] == IGNORED).all()
     # In noise nobody knows what it is.
     assert label[110] == CLASSES.index("Q")
+    assert (label[paced] == CLASSES.index("Q")).all()
     others = (normal | noise) & ~np.isin(n, [0, 30, 49, 50, 51, 52, 110])
     assert (label[others] == N).all()
     assert (label[(n >= 140) & (n < 160)] == IGNORED).all()
@@ -46,7 +46,7 @@ def test_beats_of_tachycardia_are_v_and_those_on_time_that_look_alike_n() -> Non
 
 def test_without_look_alikes_nothing_tells_which_beats_are_normal() -> None:
     none = np.zeros(20, dtype=bool)
-    one = recording(100 * np.arange(20), none, none, none, none)
+    one = recording(100 * np.arange(20), 4 * [none], none)
     with pytest.raises(ModelError, match="needs look-alikes"):
         taught_by([one], Preprocessing())
     assert taught_by([], Preprocessing()) == []
@@ -66,5 +66,6 @@ def test_rhythms_are_those_that_are_annotated(monkeypatch: pytest.MonkeyPatch) -
     assert 0.7 < flutter.normal.mean() < 1
     assert 100 < tachycardia.ventricular.sum() < 250
     inside = tachycardia.normal.astype(int) + tachycardia.ventricular + tachycardia.noise
+    inside += tachycardia.paced
     assert inside.max() == 1
     assert tachycardia.noise.sum() > 500

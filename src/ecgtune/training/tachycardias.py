@@ -21,8 +21,10 @@ from ecgtune.training.sequences import IGNORED, Recording
 from ecgtune.training.tables import RecordKey
 from ecgtune.training.unlabelled import Ints, read_unlabelled
 
-TACHYCARDIA, NORMAL, NOISE = {"vfdb": "VT"}, {"vfdb": "N"}, {"vfdb": "NOISE"}
-"""What ventricular tachycardia is called in each database, normal rhythm, ectopic beats or not, and noise."""
+TACHYCARDIA, NORMAL = {"vfdb": "VT"}, {"vfdb": "N"}
+PACED, NOISE = {"vfdb": "PM"}, {"vfdb": "NOISE"}
+"""What rhythms are called in each database: ventricular tachycardia, normal rhythm, ectopic beats or not, a
+pacemaker's, and noise."""
 
 ON_TIME = 0.1
 """How far the logarithms of a beat's intervals may lie from those around, for it to be on time."""
@@ -43,8 +45,9 @@ class Tachycardia(NamedTuple):
         Fiducials at the working rate, int64 [n].
     windows
         mV, float32 [n, leads, width]; zero where a lead is absent.
-    ventricular, normal, noise
-        Which beats lie in ventricular tachycardia, which in normal rhythm and which in noise, bool [n].
+    ventricular, normal, paced, noise
+        Which beats lie in ventricular tachycardia, which in normal rhythm, in a pacemaker's and in noise,
+        bool [n].
     """
 
     key: RecordKey
@@ -53,6 +56,7 @@ class Tachycardia(NamedTuple):
     windows: NDArray[np.float32]
     ventricular: NDArray[np.bool_]
     normal: NDArray[np.bool_]
+    paced: NDArray[np.bool_]
     noise: NDArray[np.bool_]
 
 
@@ -88,7 +92,7 @@ def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tac
             sample = one.at / WORKING_RATE * one.record.fs
             where = [
                 within((run for run in runs if run.rhythm == rhythm[name]), sample)
-                for rhythm in (TACHYCARDIA, NORMAL, NOISE)
+                for rhythm in (TACHYCARDIA, NORMAL, PACED, NOISE)
             ]
             patient = one.record.patient or f"{name}/{record_name}"
             found.append(Tachycardia((name, record_name), patient, one.at, one.windows, *where))
@@ -99,8 +103,8 @@ def taught_by(found: Sequence[Tachycardia], how: Preprocessing) -> list[Recordin
     """Prepare recordings of tachycardia: its beats are V.
 
     Of normal rhythm, which may have ectopic beats, and of noise those are N that come on time and look like
-    most of the beats around. What looks like no other in noise is Q, as in `ecgtune.training.faulty`. All
-    others teach nothing.
+    most of the beats around; of a pacemaker's rhythm they are Q. What looks like no other in noise is Q, as
+    in `ecgtune.training.faulty`. All others teach nothing.
 
     Raises
     ------
@@ -120,7 +124,9 @@ def taught_by(found: Sequence[Tachycardia], how: Preprocessing) -> list[Recordin
         beats, rhythm = how.inputs(one.windows, one.at)
         on_time = (np.abs(rhythm[:, [early, late]]) < ON_TIME).all(axis=1)
         label = np.full(len(one.at), IGNORED, dtype=np.int64)
-        label[(one.normal | one.noise) & on_time & (rhythm[:, share] > ALIKE)] = CLASSES.index("N")
+        usual = on_time & (rhythm[:, share] > ALIKE)
+        label[(one.normal | one.noise) & usual] = CLASSES.index("N")
+        label[one.paced & usual] = CLASSES.index("Q")
         label[one.noise & (rhythm[:, share] < ALONE)] = CLASSES.index("Q")
         label[one.ventricular] = CLASSES.index("V")
         taught.append(Recording("/".join(one.key), *map(torch.from_numpy, (beats, rhythm, label))))
