@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 from ecgtune.beats import Preprocessing
 from ecgtune.beats.rhythm import LONGEST_S
 from ecgtune.beats.segments import rhythm_runs, within
-from ecgtune.databases import find_database
 from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.databases.index import Database
-from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
 from ecgtune.record import Record
 from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.training.tables import RecordKey
-from ecgtune.training.unlabelled import Ints, read_unlabelled
+from ecgtune.training.unlabelled import Ints, databases_of, read_unlabelled
 
 FIBRILLATION = {"cinc2017": "A", "cpsc2021": "AFIB"}
 """What a recording of atrial fibrillation, or a part of one, is called in each database."""
@@ -60,25 +58,12 @@ def fibrillating_recordings(names: Iterable[str], how: Preprocessing) -> list[Fi
 
     Parameters
     ----------
-    names
-        Of the databases, keys of `FIBRILLATION`.
-    how
-        Preprocessing of the model.
-
-    Raises
-    ------
-    ModelError
-        On another database.
-    DataError
-        Where it is not there.
+    names, how
+        Of the databases, keys of `FIBRILLATION`, and preprocessing of the model. Errors as in
+        `ecgtune.training.unlabelled.databases_of`.
     """
     found = []
-    for name in names:
-        if name not in FIBRILLATION:
-            raise ModelError(
-                f"[data] weak: {name} labels no rhythms of recordings; known: {', '.join(FIBRILLATION)}"
-            )
-        database = find_database(name)
+    for database in databases_of(names, FIBRILLATION, "weak"):
         kept, fibrillates = _known_rhythms(database)
         for record_name in kept:
             recording = _read(database, record_name, how, fibrillates)

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing
 from ecgtune.beats.segments import rhythm_runs, within
-from ecgtune.databases import find_database
 from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
 from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.training.sequences import IGNORED, Recording
 from ecgtune.training.tables import RecordKey
-from ecgtune.training.unlabelled import Ints, read_unlabelled
+from ecgtune.training.unlabelled import Ints, databases_of, read_unlabelled
 
 TACHYCARDIA, NORMAL = {"vfdb": "VT"}, {"vfdb": "N"}
 PACED, NOISE = {"vfdb": "PM"}, {"vfdb": "NOISE"}
@@ -65,25 +64,13 @@ def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tac
 
     Parameters
     ----------
-    names
-        Of the databases, keys of `TACHYCARDIA`.
-    how
-        Preprocessing of the model.
-
-    Raises
-    ------
-    ModelError
-        On another database.
-    DataError
-        Where it is not there.
+    names, how
+        Of the databases, keys of `TACHYCARDIA`, and preprocessing of the model. Errors as in
+        `ecgtune.training.unlabelled.databases_of`.
     """
     found = []
-    for name in names:
-        if name not in TACHYCARDIA:
-            raise ModelError(
-                f"[data] ventricular: {name} labels no rhythms of recordings; known: {', '.join(TACHYCARDIA)}"
-            )
-        database = find_database(name)
+    for database in databases_of(names, TACHYCARDIA, "ventricular"):
+        name = database.name
         for record_name in database.records():
             one = read_unlabelled(database, record_name, how)
             if one is None:
@@ -124,9 +111,9 @@ def taught_by(found: Sequence[Tachycardia], how: Preprocessing) -> list[Recordin
         beats, rhythm = how.inputs(one.windows, one.at)
         on_time = (np.abs(rhythm[:, [early, late]]) < ON_TIME).all(axis=1)
         label = np.full(len(one.at), IGNORED, dtype=np.int64)
-        usual = on_time & (rhythm[:, share] > ALIKE)
-        label[(one.normal | one.noise) & usual] = CLASSES.index("N")
-        label[one.paced & usual] = CLASSES.index("Q")
+        prevails = on_time & (rhythm[:, share] > ALIKE)
+        label[(one.normal | one.noise) & prevails] = CLASSES.index("N")
+        label[one.paced & prevails] = CLASSES.index("Q")
         label[one.noise & (rhythm[:, share] < ALONE)] = CLASSES.index("Q")
         label[one.ventricular] = CLASSES.index("V")
         taught.append(Recording("/".join(one.key), *map(torch.from_numpy, (beats, rhythm, label))))

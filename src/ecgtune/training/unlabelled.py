@@ -1,6 +1,6 @@
 """Recordings of which nobody has labelled the beats, read as the detector finds these."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecgtune.beats import Preprocessing, stream_windows
 from ecgtune.databases import find_database
 from ecgtune.databases.index import Database
-from ecgtune.errors import DataError
+from ecgtune.errors import DataError, ModelError
 from ecgtune.model import preferred_leads
 from ecgtune.readers import read_record
 from ecgtune.record import Record
@@ -51,6 +51,33 @@ class OfPatient(Protocol):
     @property
     def patient(self) -> str:
         """Whose it is, in the recording's database."""
+
+
+def databases_of(names: Iterable[str], known: Iterable[str], option: str) -> Iterator[Database]:
+    """Find databases whose rhythms are labelled.
+
+    Parameters
+    ----------
+    names
+        Of the databases.
+    known
+        Those that an option of ``[data]`` may name.
+    option
+        That option.
+
+    Raises
+    ------
+    ModelError
+        On another database.
+    DataError
+        Where it is not there.
+    """
+    for name in names:
+        if name not in known:
+            raise ModelError(
+                f"[data] {option}: {name} labels no rhythms of recordings; known: {', '.join(known)}"
+            )
+        yield find_database(name)
 
 
 def at_hand(databases: Iterable[str]) -> list[str]:
