@@ -102,7 +102,7 @@ def test_what_is_said_in_tachycardia_is_counted_by_networks_that_were_not_taught
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = np.zeros(0)
-    everyone = [Tachycardia(("vfdb", name), name, *[nothing] * 6) for name in ("418", "419", "422", "426")]
+    everyone = [Tachycardia(("vfdb", name), name, *[nothing] * 5) for name in ("418", "419", "422", "426")]
     monkeypatch.setattr(cross_validation, "tachycardia_recordings", lambda *_: everyone)
     taught: list[set[str]] = []
     asked: list[set[str]] = []

@@ -21,16 +21,15 @@ from ecgtune.training.tables import RecordKey
 from ecgtune.training.unlabelled import Ints, databases_of, read_unlabelled
 
 TACHYCARDIA, NORMAL = {"vfdb": "VT"}, {"vfdb": "N"}
-PACED, NOISE = {"vfdb": "PM"}, {"vfdb": "NOISE"}
-"""What rhythms are called in each database: ventricular tachycardia, normal rhythm, ectopic beats or not, a
-pacemaker's, and noise."""
+PACED = {"vfdb": "PM"}
+"""What rhythms are called in each database: ventricular tachycardia, normal rhythm, ectopic beats or not, and
+a pacemaker's."""
 
 ON_TIME = 0.1
 """How far the logarithms of a beat's intervals may lie from those around, for it to be on time."""
 
-ALIKE, ALONE = -2.0, -4.0
-"""Logarithms of the share of look-alikes from which on a beat looks like most of those around it, and below
-which it looks like none."""
+ALIKE = -2.0
+"""Logarithm of the share of look-alikes from which on a beat looks like most of those around it."""
 
 
 class Tachycardia(NamedTuple):
@@ -44,9 +43,9 @@ class Tachycardia(NamedTuple):
         Fiducials at the working rate, int64 [n].
     windows
         mV, float32 [n, leads, width]; zero where a lead is absent.
-    ventricular, normal, paced, noise
-        Which beats lie in ventricular tachycardia, which in normal rhythm, in a pacemaker's and in noise,
-        bool [n].
+    ventricular, normal, paced
+        Which beats lie in ventricular tachycardia, which in normal rhythm and which in a pacemaker's, bool
+        [n].
     """
 
     key: RecordKey
@@ -56,7 +55,6 @@ class Tachycardia(NamedTuple):
     ventricular: NDArray[np.bool_]
     normal: NDArray[np.bool_]
     paced: NDArray[np.bool_]
-    noise: NDArray[np.bool_]
 
 
 def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tachycardia]:
@@ -79,7 +77,7 @@ def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tac
             sample = one.at / WORKING_RATE * one.record.fs
             where = [
                 within((run for run in runs if run.rhythm == rhythm[name]), sample)
-                for rhythm in (TACHYCARDIA, NORMAL, PACED, NOISE)
+                for rhythm in (TACHYCARDIA, NORMAL, PACED)
             ]
             patient = one.record.patient or f"{name}/{record_name}"
             found.append(Tachycardia((name, record_name), patient, one.at, one.windows, *where))
@@ -89,9 +87,8 @@ def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tac
 def taught_by(found: Sequence[Tachycardia], how: Preprocessing) -> list[Recording]:
     """Prepare recordings of tachycardia: its beats are V.
 
-    Of normal rhythm, which may have ectopic beats, and of noise those are N that come on time and look like
-    most of the beats around; of a pacemaker's rhythm they are Q. What looks like no other in noise is Q, as
-    in `ecgtune.training.faulty`. All others teach nothing.
+    Of normal rhythm, which may have ectopic beats, those are N that come on time and look like most of the
+    beats around; of a pacemaker's rhythm they are Q. All others teach nothing.
 
     Raises
     ------
@@ -112,9 +109,8 @@ def taught_by(found: Sequence[Tachycardia], how: Preprocessing) -> list[Recordin
         on_time = (np.abs(rhythm[:, [early, late]]) < ON_TIME).all(axis=1)
         label = np.full(len(one.at), IGNORED, dtype=np.int64)
         prevails = on_time & (rhythm[:, share] > ALIKE)
-        label[(one.normal | one.noise) & prevails] = CLASSES.index("N")
+        label[one.normal & prevails] = CLASSES.index("N")
         label[one.paced & prevails] = CLASSES.index("Q")
-        label[one.noise & (rhythm[:, share] < ALONE)] = CLASSES.index("Q")
         label[one.ventricular] = CLASSES.index("V")
         taught.append(Recording("/".join(one.key), *map(torch.from_numpy, (beats, rhythm, label))))
     return taught
