@@ -52,6 +52,8 @@ FEWEST = 3
 
 V = CLASSES.index("V")
 
+PROTOCOL = "rhythms"
+
 
 @dataclass(frozen=True)
 class Said:
@@ -138,7 +140,7 @@ def on_rhythms(model: Model, on: str) -> Result:
         title=f"{model.name} on the rhythms of {on}",
         created=now().date(),
         command=f"python -m ecgtune.training.on_rhythms {name} --on {on}",
-        protocol="rhythms",
+        protocol=PROTOCOL,
         figures=figures,
         code=code_version(),
         machine=machine_class(),

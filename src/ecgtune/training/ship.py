@@ -16,6 +16,7 @@ from ecgtune.evaluation.results import FILE, FOLDER, Result, load_result, load_r
 from ecgtune.files import make_folder, write_whole
 from ecgtune.model import CARD, load_model, pretrained_folder, read_card
 from ecgtune.training.measured import earlier_scorings
+from ecgtune.training.on_rhythms import PROTOCOL
 
 LARGEST = 3_000_000
 """Bytes of a model folder that may ship."""
@@ -97,6 +98,9 @@ OF_CONFIGURATION = (
 def _is_of(result: Result, card: dict[str, Any]) -> bool:
     if result.protocol in OF_CONFIGURATION:
         return result.name == f"{card['name']}-{result.protocol}"
+    if result.protocol == PROTOCOL:
+        # It has no side that tests, and so no log.
+        return result.title.startswith(f"{card['name']} {card['version']} ")
     return card["onnx_sha256"] in {entry.model_hash for entry in result.scorings} and result.name.startswith(
         f"{card['name']}-"
     )
