@@ -78,6 +78,16 @@ def test_a_lost_lead_has_no_say() -> None:
     assert (nothing == 0).all()
 
 
+def test_a_lead_that_is_off_for_a_while_has_no_say() -> None:
+    run = in_run(400, 300, 360)
+    scaled, off = windows(run), in_run(400, 100, 104) | in_run(400, 320, 324)
+    scaled[off, 1] = 0.3
+    found = compared(scaled)
+    assert (found[off & ~run, LIKENESS] > 0.9).all()
+    assert (np.abs(found[off & ~run, WIDER]) < 0.3).all()
+    assert (found[off & run, LIKENESS] < 0.75).all()
+
+
 def test_each_stretch_has_a_usual_beat_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usual_beat, "STRETCH", 160)
     later = in_run(480, 160, 320)

@@ -13,6 +13,7 @@ HOW = Preprocessing(neighbours=8, alike=12, usual_beat=True)
 LOST = {
     "nothing": np.s_[:0],
     "a lead now and then": np.s_[20:50, 1],
+    "a lead for a moment": np.s_[20:23, 1],
     "a lead": np.s_[:, 0],
     "everything": np.s_[:],
 }

@@ -36,6 +36,9 @@ WIDTH, LEVEL = (-24, 34), 8
 FLAT, LOW = 0.05, 0.02
 """Energy and height, in units of the typical QRS height, that count for little."""
 
+LOST = 0.02
+"""Energy below which a lead shows nothing of a beat: it is off for a while, and has no say."""
+
 
 class UsualBeats:
     """Finds the usual beats of successive stretches of one recording.
@@ -167,12 +170,14 @@ def feature_name(kind: str, what: str) -> str:
 def _compared(kinds: Sequence[Floats], there: NDArray[np.bool_], usual: Floats, before: int) -> Floats:
     """Compare with one usual beat [leads, width]; where no lead is there, all count."""
     there = there & (usual != 0).any(axis=1)
-    there = there | ~there.any(axis=1, keepdims=True)
-    share = (there / there.sum(axis=1, keepdims=True)).astype(np.float32)
     usual_width = _width(usual[np.newaxis], before)[0]
     found = []
     for windows in kinds:
-        found.append((_likeness(windows, usual, before) * share).sum(axis=1))
+        likeness, energy = _likeness(windows, usual, before)
+        shown = there & (energy > LOST)
+        shown |= ~shown.any(axis=1, keepdims=True)
+        share = shown / shown.sum(axis=1, keepdims=True)
+        found.append((likeness * share).sum(axis=1))
         found.append(((_width(windows, before) - usual_width) * share).sum(axis=1))
     return np.stack(found, axis=1).astype(np.float32)
 
@@ -186,14 +191,14 @@ def _median(rows: Floats, weight: NDArray[np.float64]) -> Floats:
     return found
 
 
-def _likeness(windows: Floats, usual: Floats, before: int) -> Floats:
-    """Correlation with the usual QRS where the beat's fits it best, [n, leads]."""
+def _likeness(windows: Floats, usual: Floats, before: int) -> tuple[Floats, Floats]:
+    """Correlation with the usual QRS where the beat's fits it best, and energy where it lies, [n, leads]."""
     begin, end = before - COMPARED[0], before + COMPARED[1]
     spans = np.zeros((windows.shape[2], len(SHIFTS)), dtype=np.float32)
     for column, by in enumerate(SHIFTS):
         spans[begin + by : end + by, column] = 1
     length = end - begin
-    best = np.empty(windows.shape[:2], dtype=np.float32)
+    best, energies = np.empty((2, *windows.shape[:2]), dtype=np.float32)
     for lead, qrs in enumerate(usual[:, begin:end] - usual[:, begin:end].mean(axis=1, keepdims=True)):
         moved = np.zeros_like(spans)
         for column, by in enumerate(SHIFTS):
@@ -202,7 +207,8 @@ def _likeness(windows: Floats, usual: Floats, before: int) -> Floats:
         common, total = np.split(product(own, np.concatenate([moved, spans], axis=1)), 2, axis=1)
         energy = np.maximum(product(own * own, spans) - total * total / length, 0)
         best[:, lead] = (common / np.sqrt((energy + FLAT) * (qrs @ qrs + FLAT))).max(axis=1)
-    return best
+        energies[:, lead] = energy[:, SHIFTS.index(0)]
+    return best, energies
 
 
 def _width(windows: Floats, before: int) -> Floats:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ecgtune.beats.look_alikes import COMPARED
-from ecgtune.beats.usual_beat import FLAT, LEVEL, LOW, SHIFTS, WIDTH
+from ecgtune.beats.usual_beat import FLAT, LEVEL, LOST, LOW, SHIFTS, WIDTH
 
 
 def beside_usual(windows: Tensor, typical: Tensor, usual: Tensor, before: int) -> Tensor:
@@ -18,11 +18,13 @@ def beside_usual(windows: Tensor, typical: Tensor, usual: Tensor, before: int) -
         Where the fiducial lies in a window.
     """
     there = (typical != 0).any(2) & (usual != 0).any(2)
-    there = there | ~there.any(1, keepdim=True)
-    share = there / there.sum(1, keepdim=True)
     begin, end = before - COMPARED[0], before + COMPARED[1]
     qrs = usual[..., begin:end] - usual[..., begin:end].mean(2, keepdim=True)
     energy = qrs.square().sum(2)
+    own = windows[..., begin:end]
+    shown = there & ((own - own.mean(2, keepdim=True)).square().sum(2) > LOST)
+    shown = shown | ~shown.any(1, keepdim=True)
+    share = shown / shown.sum(1, keepdim=True)
     fits = []
     for by in SHIFTS:
         own = windows[..., begin + by : end + by]

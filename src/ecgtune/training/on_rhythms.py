@@ -50,9 +50,10 @@ NOTES = (
 FEWEST = 3
 """An episode in which fewer beats are found is not counted."""
 
-V = CLASSES.index("V")
-
 PROTOCOL = "rhythms"
+"""What stands in place of a protocol in its results."""
+
+V = CLASSES.index("V")
 
 
 @dataclass(frozen=True)
