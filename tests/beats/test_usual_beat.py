@@ -6,6 +6,7 @@ import pytest
 from ecgtune.beats import Preprocessing, usual_beat
 from ecgtune.beats.usual_beat import Stretch, UsualBeats, beside_usual, seconds_between
 from ecgtune.beats.windows import typical_beats
+from ecgtune.errors import ModelError
 
 BEFORE, WIDTH, NEIGHBOURS, GROUP = 56, 128, 16, 8
 LIKENESS, WIDER, TYPICAL_LIKENESS, TYPICAL_WIDER = range(4)
@@ -118,6 +119,13 @@ def test_stretch_by_stretch_is_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -
 def test_seconds_are_limited_and_one_for_each_beat() -> None:
     np.testing.assert_allclose(seconds_between(np.array([0, 128, 138, 1418])), [1, 0.2, 3, 0.2])
     assert seconds_between(np.empty(0, dtype=np.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize(("before", "after"), [(20, 72), (56, 30)])
+def test_windows_that_do_not_hold_the_qrs_are_refused(before: int, after: int) -> None:
+    with pytest.raises(ModelError, match="usual_beat = false does without"):
+        Preprocessing(before=before, after=after, usual_beat=True)
+    assert not Preprocessing(before=before, after=after).usual_beat
 
 
 @pytest.mark.parametrize(("alike", "n"), [(0, 0), (0, 1), (0, 40), (12, 1), (12, 2), (12, 40)])

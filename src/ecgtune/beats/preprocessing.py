@@ -121,6 +121,12 @@ class Preprocessing:
                 f"windows from {self.before} samples before the beat asked for; P waves are sought from "
                 f"{-atria.P[0]} before it: atria = 0 does without"
             )
+        least, most = usual_beat.WIDTH
+        if self.usual_beat and (self.before < -least or self.after < most):
+            raise ModelError(
+                f"windows of {self.before} + {self.after} samples asked for; beats are compared with the "
+                f"usual one from {-least} before to {most} after the fiducial: usual_beat = false does without"
+            )
         if self.neighbours not in NEIGHBOURS:
             raise ModelError(
                 f"neighbours {self.neighbours} asked for; one of {', '.join(map(str, NEIGHBOURS))}"
