@@ -125,7 +125,7 @@ class Preprocessing:
         if self.usual_beat and (self.before < -least or self.after < most):
             raise ModelError(
                 f"windows of {self.before} + {self.after} samples asked for; beats are compared with the "
-                f"usual one from {-least} before to {most} after the fiducial: usual_beat = false does without"
+                f"usual one from {-least} before to {most} after it; usual_beat = false does without"
             )
         if self.neighbours not in NEIGHBOURS:
             raise ModelError(
