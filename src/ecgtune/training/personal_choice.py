@@ -6,6 +6,7 @@ by the first five minutes of the record, and the rest of it is scored. DS2 is no
     python -m ecgtune.training.personal_choice --runs runs/personal --out results/personalize-choice.json
 """
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -233,6 +234,7 @@ def main() -> None:
     )
     parser.add_argument("--config", default="default", help="of the bases: default or strict")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds")
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), help="of the ways; all if not given")
     arguments = parser.parse_args()
     # Sums keep their order, so that the same command gives the same digits on a busy machine.
     torch.set_num_threads(1)
@@ -240,8 +242,11 @@ def main() -> None:
         arguments.runs,
         config_name=arguments.config,
         seeds=arguments.seeds,
+        variants={name: way for name, way in VARIANTS.items() if name in (arguments.only or VARIANTS)},
         tell=lambda line: print(line, flush=True),
     )
+    if arguments.only:
+        result = replace(result, command=f"{result.command} --only {shlex.join(arguments.only)}")
     save_result(result, arguments.out)
     print(f"{arguments.out} written; `ecgtune results update` renews docs/personalize.md")
 
