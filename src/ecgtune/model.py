@@ -281,14 +281,14 @@ class Predictor:
             windows[low:high], times, self._first + low - early, Stretch(own, self._usual)
         )
         probability = self._run(beats, rhythm, own.start, own.stop)
-        sought = at[self._next - self._since :][:length]
+        positions = at[self._next - self._since :][:length]
         self._next += length
         first, since = max(0, self._next - reach), max(0, self._next - self._timed)
         self._windows = [windows[first - self._first :].copy()]
         self._at = [at[since - self._since :]]
         self._first, self._since = first, since
         self._held = len(self._windows[0])
-        return sought, probability
+        return positions, probability
 
     def _run(self, beats: Floats, rhythm: Floats, begin: int, end: int) -> Floats:
         """Probabilities of prepared beats from one to another."""

@@ -27,7 +27,7 @@ def fibrillating(name: str) -> Fibrillating:
     draw = np.random.default_rng([*name.encode()])
     at = np.cumsum(draw.integers(60, 140, 30))
     windows = draw.standard_normal((30, 2, width)).astype(np.float32)
-    return Fibrillating(("cinc2017", name), name, at, windows, np.ones(30, dtype=bool), 1)
+    return Fibrillating(("cinc2017", name), name, at, windows, 1, np.ones(30, dtype=bool))
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,10 @@ def test_what_is_said_in_tachycardia_is_counted_by_networks_that_were_not_taught
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = np.zeros(0)
-    everyone = [Tachycardia(("vfdb", name), name, *[nothing] * 5) for name in ("418", "419", "422", "426")]
+    everyone = [
+        Tachycardia(("vfdb", name), name, nothing, nothing, 2, *[nothing] * 3)
+        for name in ("418", "419", "422", "426")
+    ]
     monkeypatch.setattr(cross_validation, "tachycardia_recordings", lambda *_: everyone)
     taught: list[set[str]] = []
     asked: list[set[str]] = []

@@ -1,5 +1,6 @@
 """Recordings of which it is known where the atria fibrillate."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,7 +36,7 @@ def recording(name: str, patient: str, database: str = "cpsc2021") -> Fibrillati
     """Ten beats a second apart, all but the first two in fibrillation."""
     at = 64 + 128 * np.arange(10)
     windows = np.zeros((10, 2, HOW.width), dtype=np.float32)
-    return Fibrillating((database, name), patient, at, windows, np.arange(10) >= 2, 2)
+    return Fibrillating((database, name), patient, at, windows, 2, np.arange(10) >= 2)
 
 
 def test_recordings_labelled_as_fibrillation_are_read(few: dict[str, str]) -> None:
@@ -64,7 +65,7 @@ def test_beats_of_fibrillation_that_are_called_s_are_counted() -> None:
     model = SimpleNamespace(predict=lambda windows, at: np.eye(len(CLASSES))[said])
     one = recording("1", "a")
     late = np.where(np.arange(10) == 9, one.at + 128 * 60, one.at)
-    counted = false_s(model, [one, one._replace(key=("cpsc2021", "2"), at=late)])
+    counted = false_s(model, [one, replace(one, key=("cpsc2021", "2"), at=late)])
     # Eight beats, the last of which nothing follows; a gap counts for no more than three seconds.
     np.testing.assert_allclose(counted["cpsc2021", "1"], [2, 7 / 3600])
     np.testing.assert_allclose(counted["cpsc2021", "2"], [2, 9 / 3600])

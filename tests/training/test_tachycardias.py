@@ -20,7 +20,7 @@ def recording(at: np.ndarray, where: list[np.ndarray], wide: np.ndarray) -> Tach
     windows = np.where(wide, np.linspace(0.04, 0.12, len(at)), 0.02)
     windows = np.exp(-((time / windows[:, np.newaxis]) ** 2))
     windows = windows[:, np.newaxis] + 0.01 * draw.standard_normal((len(at), HOW.leads, HOW.width))
-    return Tachycardia(("vfdb", "1"), "1", at, windows.astype(np.float32), *where)
+    return Tachycardia(("vfdb", "1"), "1", at, windows.astype(np.float32), 2, *where)
 
 
 def test_beats_of_tachycardia_are_v_and_those_on_time_that_look_alike_n() -> None:

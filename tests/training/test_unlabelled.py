@@ -1,7 +1,5 @@
 """Recordings without labels of beats: which are at hand, who is left out, what is read."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 
@@ -9,17 +7,15 @@ from ecgtune.beats import Preprocessing
 from ecgtune.databases import find_database
 from ecgtune.errors import DataError
 from ecgtune.training import unlabelled
-from ecgtune.training.tables import RecordKey
-from ecgtune.training.unlabelled import at_hand, left_out, read_unlabelled
+from ecgtune.training.unlabelled import Unlabelled, at_hand, left_out, read_unlabelled
 
 
-class Someone(NamedTuple):
-    key: RecordKey
-    patient: str
+def someone(name: str, patient: str) -> Unlabelled:
+    return Unlabelled(("cpsc2021", name), patient, np.zeros(0, np.int64), np.zeros((0, 2, 9), np.float32), 2)
 
 
 def test_recordings_of_a_patient_are_left_out_together() -> None:
-    many = [Someone(("cpsc2021", f"{patient}_{i}"), patient) for patient in "abcdefg" for i in range(3)]
+    many = [someone(f"{patient}_{i}", patient) for patient in "abcdefg" for i in range(3)]
     folds = left_out(many, 4, seed=0)
     assert sorted(len(fold) for fold in folds) == [3, 6, 6, 6]
     assert set.union(*folds) == {one.key for one in many}
@@ -47,7 +43,8 @@ def test_beats_are_those_that_the_detector_finds() -> None:
     how = Preprocessing()
     found = read_unlabelled(find_database("vfdb"), "418", how)
     assert found is not None
-    assert (found.record.name, found.leads) == ("418", 2)
+    record, found = found
+    assert (record.name, found.key, found.patient, found.leads) == ("418", ("vfdb", "418"), "vfdb/418", 2)
     assert found.windows.shape == (len(found.at), 2, how.width)
     assert 3000 < len(found.at) < 6000
     assert (np.diff(found.at) > 0).all()

@@ -20,7 +20,7 @@ def recording(n: int = 50, leads: int = 1, name: str = "A1") -> Fibrillating:
     windows = np.zeros((n, 2, HOW.width), dtype=np.float32)
     windows[:, :leads] = np.exp(-((time / 0.02) ** 2)) * draw.uniform(0.8, 1.2, (n, leads, 1))
     at = 64 + np.cumsum(draw.integers(60, 140, n))
-    return Fibrillating(("cinc2017", name), name, at, windows, np.arange(n) >= 5, leads)
+    return Fibrillating(("cinc2017", name), name, at, windows, leads, np.arange(n) >= 5)
 
 
 def test_beats_of_fibrillation_are_no_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,18 +73,14 @@ class UsualBeats:
         """
         first = np.arange(0, len(typical), self._group)
         most = -(-max(STRETCH, len(typical)) // self._group)
-        kept = (
-            (self._typical, typical[first]),
-            (self._seconds, np.add.reduceat(seconds, first)),
-        )
-        for held, now in kept:
-            held[:] = [np.concatenate([*held, now])[-most:]]
-        typical_of, lasts = self._typical[0], self._seconds[0]
+        self._typical = [np.concatenate([*self._typical, typical[first]])[-most:]]
+        self._seconds = [np.concatenate([*self._seconds, np.add.reduceat(seconds, first)])[-most:]]
+        held, lasts = self._typical[0], self._seconds[0]
         usual = np.zeros(typical.shape[1:], dtype=np.float32)
         for lead in range(len(usual)):
-            there = (typical_of[:, lead] != 0).any(axis=1)
+            there = (held[:, lead] != 0).any(axis=1)
             if there.any():
-                usual[lead] = _median(typical_of[there, lead], lasts[there])
+                usual[lead] = _median(held[there, lead], lasts[there])
         return usual
 
 
@@ -168,7 +164,10 @@ def feature_name(kind: str, what: str) -> str:
 
 
 def _compared(kinds: Sequence[Floats], there: NDArray[np.bool_], usual: Floats, before: int) -> Floats:
-    """Compare with one usual beat [leads, width]; where no lead is there, all count."""
+    """Compare kinds of beats with one usual beat [leads, width]: [n, kinds x 2].
+
+    Where no lead shows anything, all count.
+    """
     there = there & (usual != 0).any(axis=1)
     usual_width = _width(usual[np.newaxis], before)[0]
     found = []

@@ -61,7 +61,8 @@ VARIANTS: dict[str, Overrides] = {
     "without recordings of fibrillation": {"data": {"weak": []}},
 }
 """What is changed, by section of the configuration: to a value, to what is made of the configuration's, or
-left out (None). `SEEDED` differs in its seed alone."""
+left out (None). `SEEDED` differs in its seed alone. What needs a part goes with it: without look-alikes no
+recordings of tachycardia teach."""
 
 _S_F1, _V_F1 = "S F1", "V F1"
 

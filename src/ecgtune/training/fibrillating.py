@@ -1,15 +1,14 @@
 """Recordings of which nobody has labelled the beats, but of which it is known where the atria fibrillate."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing
 from ecgtune.beats.rhythm import LONGEST_S
-from ecgtune.beats.segments import rhythm_runs, within
 from ecgtune.databases.cinc2017 import recording_labels
 from ecgtune.databases.index import Database
 from ecgtune.labels import CLASSES
@@ -17,7 +16,7 @@ from ecgtune.model import Model
 from ecgtune.record import Record
 from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.training.tables import RecordKey
-from ecgtune.training.unlabelled import Ints, databases_of, read_unlabelled
+from ecgtune.training.unlabelled import Ints, Unlabelled, databases_of, in_rhythm, read_unlabelled
 
 FIBRILLATION = {"cinc2017": "A", "cpsc2021": "AFIB"}
 """What a recording of atrial fibrillation, or a part of one, is called in each database."""
@@ -28,29 +27,17 @@ Fibrillates = Callable[[Record, Ints], NDArray[np.bool_]]
 """Tells of which working samples of a recording it is known that the atria fibrillate."""
 
 
-class Fibrillating(NamedTuple):
-    """Beats of a recording, as the detector finds them.
+@dataclass(frozen=True)
+class Fibrillating(Unlabelled):
+    """A recording, and where its atria fibrillate.
 
     Parameters
     ----------
-    key, patient
-        Whose.
-    at
-        Fiducials at the working rate, int64 [n].
-    windows
-        mV, float32 [n, leads, width]; zero where a lead is absent.
     inside
-        Of which beats it is known that the atria fibrillate, bool [n].
-    leads
-        How many leads the recording has for the model.
+        Of which beats it is known that they do, bool [n].
     """
 
-    key: RecordKey
-    patient: str
-    at: Ints
-    windows: NDArray[np.float32]
     inside: NDArray[np.bool_]
-    leads: int
 
 
 def fibrillating_recordings(names: Iterable[str], how: Preprocessing) -> list[Fibrillating]:
@@ -91,22 +78,18 @@ def _known_rhythms(database: Database) -> tuple[list[str], Fibrillates]:
     if database.name == "cinc2017":
         labels: Mapping[str, str] = recording_labels(database)
         return [name for name in database.records() if labels.get(name) == wanted], _everywhere
-    return list(database.records()), partial(_by_annotations, wanted)
+    return list(database.records()), partial(in_rhythm, wanted)
 
 
 def _everywhere(_: Record, at: Ints) -> NDArray[np.bool_]:
     return np.ones(len(at), dtype=bool)
 
 
-def _by_annotations(rhythm: str, record: Record, at: Ints) -> NDArray[np.bool_]:
-    runs = rhythm_runs(record.annotations["atr"], record.n_samples)
-    return within((run for run in runs if run.rhythm == rhythm), at / WORKING_RATE * record.fs)
-
-
 def _read(database: Database, name: str, how: Preprocessing, fibrillates: Fibrillates) -> Fibrillating | None:
     """Read a recording; None where too few of its beats fibrillate."""
     found = read_unlabelled(database, name, how)
-    if found is None or (inside := fibrillates(found.record, found.at)).sum() < _FEWEST_BEATS:
+    if found is None:
         return None
-    patient = found.record.patient or f"{database.name}/{name}"
-    return Fibrillating((database.name, name), patient, found.at, found.windows, inside, found.leads)
+    record, one = found
+    inside = fibrillates(record, one.at)
+    return Fibrillating(**vars(one), inside=inside) if inside.sum() >= _FEWEST_BEATS else None

@@ -11,7 +11,6 @@ import argparse
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +108,7 @@ def said_in(runs: Sequence[Run], sample: NDArray[np.integer], label: NDArray[np.
 
 def _runs_of_v(label: NDArray[np.integer]) -> int:
     edges = np.flatnonzero(np.diff(label == V, prepend=False, append=False))
-    return sum(end - begin >= IN_A_RUN for begin, end in pairwise(edges.tolist()) if label[begin] == V)
+    return int((edges[1::2] - edges[::2] >= IN_A_RUN).sum())
 
 
 def on_rhythms(model: Model, on: str) -> Result:

@@ -129,13 +129,13 @@ def train(
 
     fibrillating = fibrillating_recordings(config.data.weak, how)
     tachycardias = tachycardia_recordings(config.data.ventricular, how)
-    weak = weak_recordings(fibrillating, how, config.training.length) + taught_by(tachycardias, how)
+    of_rhythms = weak_recordings(fibrillating, how, config.training.length) + taught_by(tachycardias, how)
     by_rhythm = {one.patient for one in fibrillating} | {one.patient for one in tachycardias}
     made_up = MadeUp(how, config.data)
     until = split.signal_until if divided else split.validate_until
     whole = undivided(split, split.train, until)
     teach = [*sides[0], *made_up.faults(whole, until)]
-    beside = [*weak, *made_up.episodes(whole, until)]
+    beside = [*of_rhythms, *made_up.episodes(whole, until)]
     net, best = fit(config, teach, beside, sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1], config.self_training)
@@ -146,7 +146,7 @@ def train(
         side_rows = np.concatenate([split.train, split.validate])
         whole = undivided(split, side_rows, until)
         teach = [*prepare(table, rows_of(table, index, side_rows), how), *made_up.faults(whole, until)]
-        beside = [*weak, *made_up.episodes(whole, until)]
+        beside = [*of_rhythms, *made_up.episodes(whole, until)]
         net, _ = fit(config, teach, beside, None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")

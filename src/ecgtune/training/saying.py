@@ -32,8 +32,8 @@ def said_of(network: nn.Module, recording: Recording, how: SelfTraining) -> NDAr
     with torch.inference_mode():
         for begin in range(0, n, _PIECE):
             low, end = max(0, begin - reach), min(begin + _PIECE, n)
-            inputs = (each[None, low : end + reach] for each in (recording.beats, recording.rhythm))
-            beats, rhythm = inputs
+            seen = slice(low, end + reach)
+            beats, rhythm = recording.beats[None, seen], recording.rhythm[None, seen]
             own = slice(begin - low, end - low)
             logits.append(network(beats, rhythm)[0, own].numpy())
             if how.active:

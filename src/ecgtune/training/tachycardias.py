@@ -5,20 +5,17 @@ beats of a tachycardia for what the beats around are, which is tachycardia itsel
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing
-from ecgtune.beats.segments import rhythm_runs, within
 from ecgtune.errors import ModelError
 from ecgtune.labels import CLASSES
-from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.training.sequences import IGNORED, Recording
-from ecgtune.training.tables import RecordKey
-from ecgtune.training.unlabelled import Ints, databases_of, read_unlabelled
+from ecgtune.training.unlabelled import Unlabelled, databases_of, in_rhythm, read_unlabelled
 
 TACHYCARDIA, NORMAL = {"vfdb": "VT"}, {"vfdb": "N"}
 PACED = {"vfdb": "PM"}
@@ -32,26 +29,17 @@ ALIKE = -2.0
 """Logarithm of the share of look-alikes from which on a beat looks like most of those around it."""
 
 
-class Tachycardia(NamedTuple):
-    """Beats of a recording, as the detector finds them.
+@dataclass(frozen=True)
+class Tachycardia(Unlabelled):
+    """A recording, and in which rhythms its beats lie.
 
     Parameters
     ----------
-    key, patient
-        Whose.
-    at
-        Fiducials at the working rate, int64 [n].
-    windows
-        mV, float32 [n, leads, width]; zero where a lead is absent.
     ventricular, normal, paced
         Which beats lie in ventricular tachycardia, which in normal rhythm and which in a pacemaker's, bool
         [n].
     """
 
-    key: RecordKey
-    patient: str
-    at: Ints
-    windows: NDArray[np.float32]
     ventricular: NDArray[np.bool_]
     normal: NDArray[np.bool_]
     paced: NDArray[np.bool_]
@@ -68,19 +56,15 @@ def tachycardia_recordings(names: Iterable[str], how: Preprocessing) -> list[Tac
     """
     found = []
     for database in databases_of(names, TACHYCARDIA, "ventricular"):
-        name = database.name
-        for record_name in database.records():
-            one = read_unlabelled(database, record_name, how)
-            if one is None:
-                continue
-            runs = rhythm_runs(one.record.annotations["atr"], one.record.n_samples)
-            sample = one.at / WORKING_RATE * one.record.fs
-            where = [
-                within((run for run in runs if run.rhythm == rhythm[name]), sample)
-                for rhythm in (TACHYCARDIA, NORMAL, PACED)
-            ]
-            patient = one.record.patient or f"{name}/{record_name}"
-            found.append(Tachycardia((name, record_name), patient, one.at, one.windows, *where))
+        for name in database.records():
+            read = read_unlabelled(database, name, how)
+            if read is not None:
+                record, one = read
+                ventricular, normal, paced = (
+                    in_rhythm(rhythm[database.name], record, one.at)
+                    for rhythm in (TACHYCARDIA, NORMAL, PACED)
+                )
+                found.append(Tachycardia(**vars(one), ventricular=ventricular, normal=normal, paced=paced))
     return found
 
 

@@ -1,32 +1,34 @@
 """Recordings of which nobody has labelled the beats, read as the detector finds these."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing, stream_windows
+from ecgtune.beats.segments import rhythm_runs, within
 from ecgtune.databases import find_database
 from ecgtune.databases.index import Database
 from ecgtune.errors import DataError, ModelError
 from ecgtune.model import preferred_leads
 from ecgtune.readers import read_record
 from ecgtune.record import Record
+from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.signals.stream import probe
 from ecgtune.training.tables import RecordKey
 
 Ints = NDArray[np.int64]
 
 
-class Unlabelled(NamedTuple):
+@dataclass(frozen=True)
+class Unlabelled:
     """Beats of a recording, as the detector finds them.
 
     Parameters
     ----------
-    record
-        The recording.
+    key, patient
+        Whose.
     at
         Fiducials at the working rate, int64 [n].
     windows
@@ -35,22 +37,11 @@ class Unlabelled(NamedTuple):
         How many leads the recording has for the model.
     """
 
-    record: Record
+    key: RecordKey
+    patient: str
     at: Ints
     windows: NDArray[np.float32]
     leads: int
-
-
-class OfPatient(Protocol):
-    """What is known to be of a recording and a patient."""
-
-    @property
-    def key(self) -> RecordKey:
-        """Of the recording."""
-
-    @property
-    def patient(self) -> str:
-        """Whose it is, in the recording's database."""
 
 
 def databases_of(names: Iterable[str], known: Iterable[str], option: str) -> Iterator[Database]:
@@ -92,9 +83,10 @@ def at_hand(databases: Iterable[str]) -> list[str]:
     return there
 
 
-def read_unlabelled(database: Database, name: str, how: Preprocessing) -> Unlabelled | None:
+def read_unlabelled(database: Database, name: str, how: Preprocessing) -> tuple[Record, Unlabelled] | None:
     """Find the beats of a recording; None where no lead shows anything."""
-    record = replace(read_record(database.path(name)), patient=database.patient(name))
+    patient = database.patient(name)
+    record = replace(read_record(database.path(name)), patient=patient)
     usable = probe(record, tuple(range(len(record.leads))))
     if not usable:
         return None
@@ -104,10 +96,16 @@ def read_unlabelled(database: Database, name: str, how: Preprocessing) -> Unlabe
         for _, at, windows in stream_windows(record, usable, [usable.index(lead) for lead in leads], how)
     ]
     at, windows = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Unlabelled(record, at, windows, len(leads))
+    return record, Unlabelled((database.name, name), patient, at, windows, len(leads))
 
 
-def left_out(recordings: Sequence[OfPatient], folds: int, seed: int) -> list[set[RecordKey]]:
+def in_rhythm(rhythm: str, record: Record, at: Ints) -> NDArray[np.bool_]:
+    """Tell which working samples of a recording lie in a rhythm by its annotations ``atr``, bool [n]."""
+    runs = rhythm_runs(record.annotations["atr"], record.n_samples)
+    return within((run for run in runs if run.rhythm == rhythm), at / WORKING_RATE * record.fs)
+
+
+def left_out(recordings: Sequence[Unlabelled], folds: int, seed: int) -> list[set[RecordKey]]:
     """Deal recordings to folds, those of a patient to one; each is left out in its fold."""
     patients = sorted({(one.key[0], one.patient) for one in recordings})
     order = np.random.default_rng(seed).permutation(len(patients))
