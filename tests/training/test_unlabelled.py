@@ -43,11 +43,11 @@ def test_beats_are_those_that_the_detector_finds() -> None:
     how = Preprocessing()
     found = read_unlabelled(find_database("vfdb"), "418", how)
     assert found is not None
-    record, found = found
-    assert (record.name, found.key, found.patient, found.leads) == ("418", ("vfdb", "418"), "vfdb/418", 2)
-    assert found.windows.shape == (len(found.at), 2, how.width)
-    assert 3000 < len(found.at) < 6000
-    assert (np.diff(found.at) > 0).all()
+    record, one = found
+    assert (record.name, one.key, one.patient, one.leads) == ("418", ("vfdb", "418"), "vfdb/418", 2)
+    assert one.windows.shape == (len(one.at), 2, how.width)
+    assert 3000 < len(one.at) < 6000
+    assert (np.diff(one.at) > 0).all()
 
 
 @pytest.mark.usefixtures("vfdb")
