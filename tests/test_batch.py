@@ -5,6 +5,9 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +99,38 @@ def test_formats_that_are_none(
     assert not out.exists()
 
 
-def test_two_at_a_time_give_the_same_files_as_one(records: list[Path], tmp_path: Path, model: Model) -> None:
+def test_two_at_a_time_give_the_same_files_and_outcomes_as_one(
+    records: list[Path], tmp_path: Path, model: Model
+) -> None:
+    (records[1].parent / "b.signal").write_bytes(b"short")
     one, two = tmp_path / "one", tmp_path / "two"
-    classify_files(records, one, model=model, jobs=1)
-    classify_files(records, two, model=model, jobs=2)
+    alone = classify_files(records, one, model=model, jobs=1)
+    told: list[Outcome] = []
+    together = classify_files(records, two, model=model, jobs=2, done=told.append)
     assert contents(one) == contents(two)
+    assert [replace(outcome, files=()) for outcome in alone] == [
+        replace(outcome, files=()) for outcome in together
+    ]
+    assert sorted(told, key=lambda outcome: outcome.name) == together
+    assert again([records[0], records[2]], two, model, jobs=2) == [True, True]
+
+
+def test_a_process_that_ends_costs_no_more_than_its_recordings(
+    records: list[Path], out: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(work: Any, job: Any, tasks: list[Path], jobs: int) -> Iterator[tuple[int, Outcome]]:
+        yield 0, work(job, tasks[0])
+        raise BrokenExecutor
+
+    monkeypatch.setattr("ecgtune.batch.run_all", ended)
+    done, *lost = classify_files(records, out, model=model, jobs=2)
+    assert done.error is None
+    assert [outcome.error for outcome in lost] == [
+        f"{path}: the process that labelled it ended, perhaps for want of memory; try --jobs 1"
+        for path in records[1:]
+    ]
+    monkeypatch.undo()
+    assert again(records, out, model) == [True, False, False]
 
 
 def test_outcomes_are_told_as_they_come(records: list[Path], out: Path, model: Model) -> None:

@@ -1,12 +1,12 @@
 """Many recordings, files in and files out; a broken one does not stop the others, a stopped run goes on."""
 
 import json
-import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,13 @@ from ecgtune.errors import EcgtuneError, OutputError, RecordError
 from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
+from ecgtune.processes import run_all
 from ecgtune.readers import find_records, read_record, record_files
 from ecgtune.rejection import check_confidence
 from ecgtune.writers import FORMATS, write
+
+Stamp = dict[str, Any]
+"""What the results of a recording depend on, as JSON gives it back."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class Job:
     units: str | None
     min_confidence: float = 0.0
 
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Files of a recording's results."""
+        return tuple(self.out / f"{path.stem}.{kind}" for kind in self.formats)
+
 
 def find_each(named: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
     """Expand files, folders and patterns into recordings; one that names none does not stop the others.
@@ -95,7 +103,7 @@ def classify_files(
     fs: float | None = None,
     units: str | None = None,
     min_confidence: float = 0.0,
-    jobs: int | None = None,
+    jobs: int = 1,
     again: bool = False,
     done: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
@@ -119,7 +127,8 @@ def classify_files(
     formats
         Any of `ecgtune.writers.FORMATS`.
     jobs
-        Recordings at a time; one a processor where not given.
+        Recordings at a time, each in a process of its own where there are several; a script that asks for
+        them keeps what it does behind ``if __name__ == "__main__":``.
     again
         Whether recordings that are done are done again.
     done
@@ -150,51 +159,58 @@ def classify_files(
     make_folder(out)
     job = Job(out, model, None if leads is None else tuple(leads), tuple(formats), fs, units, min_confidence)
     ledger = _Ledger(out)
-    # A folder that takes no file is told of before any recording is read.
-    ledger.save()
     first: dict[str, Path] = {}
     for path in paths:
         first.setdefault(path.stem, path)
 
-    def work(path: Path) -> Outcome:
-        if first[path.stem] != path:
-            return Outcome(
-                path,
-                path.stem,
-                error=f"{path}: another recording is named {path.stem} too ({first[path.stem]}); "
-                "label it into another --out",
-            )
-        try:
-            return _classify_file(path, job, ledger, again)
-        except EcgtuneError as error:
-            text = str(error)
-            if text.startswith(f"{path.stem}: "):
-                # Past the readers a recording is known by its name; the user looks for a file.
-                text = f"{path}{text.removeprefix(path.stem)}"
-            return Outcome(path, path.stem, error=text)
-        except Exception as error:
-            # A defect of ours must not cost the user the other recordings.
-            text = " ".join(str(error).split())
-            return Outcome(path, path.stem, error=f"{path}: unexpected {type(error).__name__}: {text}")
-
     outcomes: dict[Path, Outcome] = {}
-    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-        waiting = [pool.submit(work, path) for path in paths]
+
+    def is_done(outcome: Outcome) -> None:
+        outcomes[outcome.path] = outcome
+        done(outcome)
+
+    due: dict[Path, Stamp] = {}
+    for path in paths:
         try:
-            for finished in as_completed(waiting):
-                outcome = finished.result()
-                outcomes[outcome.path] = outcome
-                done(outcome)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+            if first[path.stem] != path:
+                raise OutputError(
+                    f"{path}: another recording is named {path.stem} too ({first[path.stem]}); "
+                    "label it into another --out"
+                )
+            stamp = _stamp(path, job)
+        except Exception as error:
+            is_done(_failed(path, error))
+            continue
+        files = job.files(path)
+        if not again and ledger.holds(path.stem, stamp) and all(file.is_file() for file in files):
+            is_done(Outcome(path, path.stem, files, skipped=True))
+        else:
+            due[path] = stamp
+    # Should writing stop half way, old and new files lie side by side: then nothing counts as done. And a
+    # folder that takes no file is told of before any recording is read.
+    ledger.drop([path.stem for path in due])
+    try:
+        # Closed at once where it is left early, so that no process goes on.
+        with closing(run_all(_label, job, list(due), jobs)) as labelling:
+            for _, outcome in labelling:
+                is_done(_entered(outcome, due[outcome.path], ledger))
+    except BrokenExecutor:
+        for path in [path for path in due if path not in outcomes]:
+            text = f"{path}: the process that labelled it ended, perhaps for want of memory; try --jobs 1"
+            is_done(Outcome(path, path.stem, error=text))
     return [outcomes[path] for path in paths]
 
 
-def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outcome:
+def _stamp(path: Path, job: Job) -> Stamp:
+    """What a recording's results depend on.
+
+    Raises
+    ------
+    OutputError
+        Where they would overwrite the recording.
+    """
     sources = record_files(path)
-    expected = tuple(job.out / f"{path.stem}.{kind}" for kind in job.formats)
-    if clash := {file.resolve() for file in expected} & {file.resolve() for file in sources}:
+    if clash := {file.resolve() for file in job.files(path)} & {file.resolve() for file in sources}:
         raise OutputError(f"{clash.pop()}: belongs to the recording itself; choose another --out")
     stamp = {
         "source": _fingerprint(sources),
@@ -206,19 +222,44 @@ def _classify_file(path: Path, job: Job, ledger: "_Ledger", again: bool) -> Outc
         "min_confidence": job.min_confidence,
         "ecgtune": __version__,
     }
-    stamp = json.loads(json.dumps(stamp))
-    if not again and ledger.holds(path.stem, stamp) and all(file.is_file() for file in expected):
-        return Outcome(path, path.stem, expected, skipped=True)
-    record = read_record(path, fs=job.fs, units=job.units)
-    labelled = classify(record, job.model, leads=job.leads, min_confidence=job.min_confidence)
-    # Should writing stop half way, old and new files lie side by side: then nothing counts as done.
-    ledger.drop(path.stem)
-    files = write(labelled, job.out, job.formats)
-    ledger.enter(path.stem, stamp)
+    as_stored: Stamp = json.loads(json.dumps(stamp))
+    return as_stored
+
+
+def _label(job: Job, path: Path) -> Outcome:
+    """Label a recording and write its files, or tell in a line why that cannot be done."""
+    try:
+        record = read_record(path, fs=job.fs, units=job.units)
+        labelled = classify(record, job.model, leads=job.leads, min_confidence=job.min_confidence)
+        files = write(labelled, job.out, job.formats)
+    except Exception as error:
+        return _failed(path, error)
     symbols, counts = np.unique(labelled.annotations.symbol, return_counts=True)
     found = dict(zip(symbols.tolist(), counts.tolist(), strict=True))
     counted = {name: found.get(name, 0) for name in CLASSES}
     return Outcome(path, path.stem, tuple(files), counted, notes=labelled.notes)
+
+
+def _failed(path: Path, error: Exception) -> Outcome:
+    """Tell in a line what went wrong; a defect of ours must not cost the user the other recordings."""
+    text = str(error)
+    if not isinstance(error, EcgtuneError):
+        text = f"{path}: unexpected {type(error).__name__}: {' '.join(text.split())}"
+    elif text.startswith(f"{path.stem}: "):
+        # Past the readers a recording is known by its name; the user looks for a file.
+        text = f"{path}{text.removeprefix(path.stem)}"
+    return Outcome(path, path.stem, error=text)
+
+
+def _entered(outcome: Outcome, stamp: Stamp, ledger: "_Ledger") -> Outcome:
+    """Note that a recording is done; where that cannot be written, it is not."""
+    if outcome.error is not None:
+        return outcome
+    try:
+        ledger.enter(outcome.name, stamp)
+    except OutputError as error:
+        return Outcome(outcome.path, outcome.name, error=str(error))
+    return outcome
 
 
 def _fingerprint(files: Sequence[Path]) -> list[list[object]]:
@@ -236,25 +277,23 @@ class _Ledger:
 
     def __init__(self, out: Path) -> None:
         self._path = out / ".ecgtune.json"
-        self._lock = threading.Lock()
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             self._entries: dict[str, object] = content if isinstance(content, dict) else {}
         except (OSError, ValueError):
             self._entries = {}
 
-    def holds(self, name: str, stamp: object) -> bool:
+    def holds(self, name: str, stamp: Stamp) -> bool:
         return self._entries.get(name) == stamp
 
-    def enter(self, name: str, stamp: object) -> None:
-        with self._lock:
-            self._entries[name] = stamp
-            self.save()
+    def enter(self, name: str, stamp: Stamp) -> None:
+        self._entries[name] = stamp
+        self.save()
 
-    def drop(self, name: str) -> None:
-        with self._lock:
-            if self._entries.pop(name, None) is not None:
-                self.save()
+    def drop(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._entries.pop(name, None)
+        self.save()
 
     def save(self) -> None:
         write_whole(self._path, json.dumps(self._entries))

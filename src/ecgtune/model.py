@@ -104,6 +104,10 @@ class Model:
     folder: Path
     preprocessing: Preprocessing = field(repr=False)
 
+    def __reduce__(self) -> tuple[type["Model"], tuple[Any, ...]]:
+        # To another process a model travels without its open network.
+        return Model, (self.card, self.folder, self.preprocessing)
+
     @property
     def name(self) -> str:
         """Name and version, as outputs quote it."""

@@ -1,5 +1,6 @@
 """Commands over recordings: classify, demo, evaluate, personalize. Each imports what it needs."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ import typer
 
 from ecgtune.cli.shared import SOME_FAILED, WRONG_USE, Json, app, print_json, progress
 from ecgtune.errors import EcgtuneError, MissingExtraError
+from ecgtune.processes import get_ready
 
 if TYPE_CHECKING:
     from ecgtune.batch import Outcome
@@ -50,6 +52,9 @@ def classify(
     Beats whose highest class probability is below become Q, for a person to look at; what the model would
     have said stays in the annotations' notes and in the CSV's column unsure.
     """
+    if jobs != 1 and (len(recordings) > 1 or not Path(recordings[0]).is_file()):
+        # Several recordings, in all likelihood: what labels them is imported there while it is here.
+        get_ready("ecgtune.batch")
     from ecgtune.batch import classify_files, find_each
 
     paths, missing = find_each(recordings)
@@ -70,7 +75,7 @@ def classify(
             fs=fs,
             units=units,
             min_confidence=min_confidence,
-            jobs=jobs,
+            jobs=jobs or os.cpu_count() or 1,
             again=again,
             done=done,
         )

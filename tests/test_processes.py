@@ -1,0 +1,116 @@
+"""Work in several processes: which are used, with how many threads, and how they end."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ecgtune.processes import get_ready, run_all
+
+ENTERED: list[str] = []
+
+
+@contextmanager
+def around():
+    ENTERED.append("in")
+    yield
+    ENTERED.append("out")
+
+
+def look(shared: str, task: float) -> tuple[str, int, str | None, list[str]]:
+    time.sleep(task)
+    return shared, os.getpid(), os.environ.get("OMP_NUM_THREADS"), list(ENTERED)
+
+
+def end(shared: int, task: int) -> int:
+    """Do a task; one of them ends the process."""
+    if task == shared:
+        os._exit(3)
+    return task
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_processes_take_one_thread_each(monkeypatch: pytest.MonkeyPatch, fresh: bool) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    found = dict(run_all(look, "shared", [0.5, 0.5, 0.0], 2, fresh=fresh, around=around))
+    assert sorted(found) == [0, 1, 2]
+    assert os.getpid() not in {process for _, process, _, _ in found.values()}
+    for shared, _, threads, entered in found.values():
+        assert (shared, threads, entered) == ("shared", "1", ["in"])
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_in_this_process_what_is_around_is_left_again() -> None:
+    ENTERED.clear()
+    ((_, (_, process, _, entered)),) = run_all(look, "shared", [0.0], 4, around=around)
+    assert process == os.getpid()
+    assert entered == ["in"]
+    assert ENTERED == ["in", "out"]
+
+
+def test_a_process_that_ends_is_an_error_and_not_a_wait() -> None:
+    with pytest.raises(BrokenExecutor):
+        list(run_all(end, 1, [1, 1, 1], 2))
+
+
+def test_whoever_stops_listening_stops_the_work() -> None:
+    working = run_all(look, "shared", [0.0, *[0.2] * 50], 2)
+    next(working)
+    began = time.perf_counter()
+    working.close()
+    assert time.perf_counter() - began < 5
+    assert not [child for child in multiprocessing.active_children() if child.name.startswith("ForkServer")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forkserver")
+def test_what_is_got_ready_is_imported_before_a_process_begins(tmp_path: Path) -> None:
+    (tmp_path / "slow_to_import.py").write_text("loaded = True\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from ecgtune.processes import get_ready, run_all\n"
+        "def there(shared, task):\n"
+        "    return shared in sys.modules\n"
+        "if __name__ == '__main__':\n"
+        "    get_ready('slow_to_import')\n"
+        "    print(sorted(run_all(there, 'slow_to_import', [1, 2], 2)))\n"
+    )
+    # In a program of its own: what processes come from is started once.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment)
+    assert ended.stdout.strip() == "[(0, True), (1, True)]", ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, time\n"
+        "from ecgtune.processes import run_all\n"
+        "def wait(shared, task):\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    time.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        "    list(run_all(wait, 0, [1, 2], 2))\n"
+    )
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    children = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline, "they go on without their parent"
+        time.sleep(0.05)
+    parent.stdout.close()
+
+
+def test_to_get_ready_twice_is_no_error() -> None:
+    get_ready("json")
+    get_ready("json")
