@@ -12,12 +12,14 @@ from ecgtune.beats import Beats
 from ecgtune.databases import find_database
 from ecgtune.evaluation.results import load_result
 from ecgtune.model import load_model
-from ecgtune.training import cross_validation
+from ecgtune.training import by_rhythm, cross_validation
 from ecgtune.training.fibrillating import Fibrillating
 from ecgtune.training.on_rhythms import Said, SaidOn
 from ecgtune.training.sequences import Recording
 from ecgtune.training.tables import RecordKey
 from ecgtune.training.tachycardias import Tachycardia
+from ecgtune.training.unlabelled import Unlabelled
+from ecgtune.training.without_ectopy import WithoutEctopy
 
 RECORDS = [*SIDES["train"], *SIDES["validate"]]
 
@@ -37,9 +39,22 @@ def few(monkeypatch: pytest.MonkeyPatch, small_index: Beats, small_table: Beats)
     index = small_index.select(np.isin(small_index.record, RECORDS))
     monkeypatch.setattr(cross_validation, "index_database", lambda *_, **__: index)
     monkeypatch.setattr(cross_validation, "training_table", lambda *_: small_table)
-    monkeypatch.setattr(cross_validation, "fibrillating_recordings", lambda *_: some)
-    monkeypatch.setattr(cross_validation, "tachycardia_recordings", lambda *_: [])
+    monkeypatch.setattr(by_rhythm, "fibrillating_recordings", lambda *_: some)
+    monkeypatch.setattr(by_rhythm, "tachycardia_recordings", lambda *_: [])
+    monkeypatch.setattr(by_rhythm, "recordings_without_ectopy", lambda *_: [])
     return some
+
+
+def kept_apart(monkeypatch: pytest.MonkeyPatch, prepares: str) -> list[set[str]]:
+    """Names of the recordings that teach, by fold; they are kept from the training itself."""
+    taught: list[set[str]] = []
+
+    def prepared(found: list[Unlabelled], *_: object) -> list[Recording]:
+        taught.append({one.key[1] for one in found})
+        return []
+
+    monkeypatch.setattr(by_rhythm, prepares, prepared)
+    return taught
 
 
 def test_every_record_is_scored_once_by_a_network_that_never_saw_it(tmp_path: Path) -> None:
@@ -67,19 +82,14 @@ def test_what_is_called_s_in_fibrillation_is_counted_by_networks_that_were_not_t
 ) -> None:
     config = small_config(epochs=1)
     config = replace(config, data=replace(config.data, weak=("cinc2017",)))
-    taught: list[set[str]] = []
+    taught = kept_apart(monkeypatch, "weak_recordings")
     counted: list[set[str]] = []
-
-    def weak_recordings(found: list[Fibrillating], *_: object) -> list[Recording]:
-        taught.append({one.key[1] for one in found})
-        return []
 
     def false_s(_: object, found: list[Fibrillating]) -> dict[tuple[str, str], np.ndarray]:
         some = list(found)
         counted.append({one.key[1] for one in some})
         return {one.key: np.array([3.0, 0.5]) for one in some}
 
-    monkeypatch.setattr(cross_validation, "weak_recordings", weak_recordings)
     monkeypatch.setattr(cross_validation, "false_s", false_s)
     metrics = cross_validation.cross_validate(config, tmp_path / "folds", folds=2)
     assert metrics["false_s_an_hour"] == 6
@@ -106,19 +116,14 @@ def test_what_is_said_in_tachycardia_is_counted_by_networks_that_were_not_taught
         Tachycardia(("vfdb", name), name, nothing, nothing, 2, *[nothing] * 3)
         for name in ("418", "419", "422", "426")
     ]
-    monkeypatch.setattr(cross_validation, "tachycardia_recordings", lambda *_: everyone)
-    taught: list[set[str]] = []
+    monkeypatch.setattr(by_rhythm, "tachycardia_recordings", lambda *_: everyone)
+    taught = kept_apart(monkeypatch, "taught_by")
     asked: list[set[str]] = []
-
-    def taught_by(found: list[Tachycardia], *_: object) -> list[Recording]:
-        taught.append({one.key[1] for one in found})
-        return []
 
     def said_on(_: object, keys: list[RecordKey]) -> SaidOn:
         asked.append({record for _, record in keys})
         return {"VT": {key: Said(np.array([1, 0, 9, 0, 0]), 0.5, 2, 1, 3) for key in keys}}
 
-    monkeypatch.setattr(cross_validation, "taught_by", taught_by)
     monkeypatch.setattr(cross_validation, "said_on", said_on)
     config = small_config(epochs=1)
     config = replace(config, data=replace(config.data, ventricular=("vfdb",)))
@@ -139,3 +144,30 @@ def test_recordings_that_do_not_train_are_counted_too(tmp_path: Path, few: list[
     cross_validation.cross_validate(small_config(epochs=1), tmp_path / "folds", folds=2)
     row = load_result(tmp_path / "folds" / "result.json").figures["false S: fibrillation of cinc2017"]
     assert row["records"].value == 4
+
+
+def test_what_is_called_ectopic_without_ectopy_is_counted_by_networks_that_were_not_taught_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: list[Fibrillating]
+) -> None:
+    everyone = [
+        WithoutEctopy(one.key, one.patient, one.at, one.windows, 1, what)
+        for one, what in zip(few, ("normal rhythm", "noise", "noise", "noise"), strict=True)
+    ]
+    monkeypatch.setattr(by_rhythm, "recordings_without_ectopy", lambda *_: everyone)
+    taught = kept_apart(monkeypatch, "calm_recordings")
+    config = small_config(epochs=1)
+    config = replace(config, data=replace(config.data, without_ectopy=("cinc2017",)))
+    cross_validation.cross_validate(config, tmp_path / "folds", folds=2)
+    assert [len(names) for names in taught] == [2, 2]
+    assert set.union(*taught) == {one.key[1] for one in everyone}
+    result = load_result(tmp_path / "folds" / "result.json")
+    rows = {row: result.figures[row]["records"].value for row in result.tables["without-ectopy"].rows}
+    in_noise = {"false S in noise of cinc2017": 3, "false V in noise of cinc2017": 3}
+    assert rows == {
+        **in_noise,
+        "false S in normal rhythm of cinc2017": 1,
+        "false V in normal rhythm of cinc2017": 1,
+    }
+    for fold, teachers in enumerate(taught):
+        card = load_model(tmp_path / "folds" / f"fold-{fold}" / "model").card
+        assert set(card["training"]["patients_by_rhythm"]) == teachers

@@ -16,7 +16,7 @@ from ecgtune.training.estimator import (
     macro_f1_scoring,
 )
 from ecgtune.training.networks import BeatSequence
-from ecgtune.training.sequences import IGNORED, NOT_S, Excerpts, prepare
+from ecgtune.training.sequences import IGNORED, NOT_ECTOPIC, NOT_S, Excerpts, prepare
 
 HOW = Preprocessing(before=32, after=32)
 
@@ -65,9 +65,24 @@ def test_of_weakly_labelled_beats_the_loss_asks_only_that_they_are_no_s():
     assert (logits.grad[weak][:, 2:] == 0).all()
 
 
+def test_of_beats_that_are_not_ectopic_the_loss_asks_only_that_they_are_normal_or_none():
+    torch.manual_seed(2)
+    logits = torch.randn(2, 3, 5, requires_grad=True)
+    label = torch.tensor([[0, NOT_ECTOPIC, NOT_S], [NOT_ECTOPIC, 2, 1]])
+    loss = SequenceLoss(not_ectopic=0.3)(logits, label)
+    known, calm = label >= 0, label == NOT_ECTOPIC
+    p = logits[calm].softmax(1)
+    expected = torch.nn.functional.cross_entropy(logits[known], label[known])
+    torch.testing.assert_close(loss, expected - 0.3 * torch.log(p[:, 0] + p[:, 4]).mean())
+    loss.backward()
+    assert (logits.grad[calm][:, 1:4] > 0).all()
+    assert (logits.grad[calm][:, [0, 4]] < 0).all()
+    assert (logits.grad[label == NOT_S] == 0).all()
+
+
 def test_a_batch_without_any_labelled_beat_has_a_loss():
-    logits = torch.randn(1, 2, 5, requires_grad=True)
-    SequenceLoss()(logits, torch.tensor([[IGNORED, NOT_S]])).backward()
+    logits = torch.randn(1, 3, 5, requires_grad=True)
+    SequenceLoss()(logits, torch.tensor([[IGNORED, NOT_S, NOT_ECTOPIC]])).backward()
     assert (logits.grad == 0).all()
 
 

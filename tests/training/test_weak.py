@@ -8,7 +8,7 @@ from ecgtune.beats import Preprocessing
 from ecgtune.beats.jumps import FEATURES
 from ecgtune.training import weak
 from ecgtune.training.fibrillating import Fibrillating
-from ecgtune.training.sequences import IGNORED, NOT_S, Recording
+from ecgtune.training.sequences import IGNORED, NOT_ECTOPIC, NOT_S, Recording
 
 HOW = Preprocessing()
 
@@ -44,6 +44,15 @@ def test_a_single_lead_may_stand_for_two(monkeypatch: pytest.MonkeyPatch) -> Non
     assert made.beats[:, 3].abs().max() > 0.5
     # What was read stays as it was: the next fold reads it again.
     assert (one.windows[:, 1] == 0).all()
+
+
+def test_no_beat_is_ectopic_and_the_rate_is_the_usual_one() -> None:
+    how = Preprocessing(usual=1024)
+    one = recording()
+    (made,) = weak.calm_recordings([one], how, 40)
+    assert (made.label == NOT_ECTOPIC).all()
+    _, rhythm = how.inputs(one.windows, one.at)
+    np.testing.assert_array_equal(made.rhythm, rhythm[:40])
 
 
 def test_any_rate_may_be_the_usual_one_around_fibrillation() -> None:

@@ -35,7 +35,8 @@ def model_card(
     how = config.preprocessing
     refitted = config.training.refit and split.protocol != "leave-patients-out"
     sides = ("train", "validate") if refitted else ("train",)
-    read = (*config.data.databases, *config.data.weak, *config.data.ventricular)
+    data = config.data
+    read = (*data.databases, *data.weak, *data.ventricular, *data.without_ectopy)
     return {
         "name": config.name,
         "version": config.version,
@@ -48,11 +49,12 @@ def model_card(
         "self_training": asdict(config.self_training),
         "looks_ahead": looks_ahead(how, reach, config.self_training),
         "training": {
-            "data": ",".join(config.data.databases),
-            "weak": list(config.data.weak),
-            "ventricular": list(config.data.ventricular),
-            "episodes": [list(kinds) for kinds in config.data.episodes],
-            "faults": list(config.data.faults),
+            "data": ",".join(data.databases),
+            "weak": list(data.weak),
+            "ventricular": list(data.ventricular),
+            "without_ectopy": list(data.without_ectopy),
+            "episodes": [list(kinds) for kinds in data.episodes],
+            "faults": list(data.faults),
             "protocol": split.protocol,
             "split_hash": split.hash,
             "seed": seed,

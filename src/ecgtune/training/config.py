@@ -33,6 +33,9 @@ class DataOptions:
     ventricular
         Databases whose rhythms tell of which recordings every beat is ventricular, and where; see
         `ecgtune.training.tachycardias`. They only train.
+    without_ectopy
+        Databases with recordings of which it is known that no beat is ectopic; see
+        `ecgtune.training.without_ectopy`. They only train.
     episodes
         Kinds of episodes that are made up of training recordings, and train too; see
         `ecgtune.training.episodes`. Each list of kinds is put into a copy of the recordings of its own.
@@ -48,6 +51,7 @@ class DataOptions:
     paced: bool = False
     weak: tuple[str, ...] = ()
     ventricular: tuple[str, ...] = ()
+    without_ectopy: tuple[str, ...] = ()
     episodes: tuple[tuple[str, ...], ...] = ()
     faults: tuple[str, ...] = ()
     protocol: str = "inter-patient"
@@ -90,6 +94,8 @@ class TrainingOptions:
         Of the cross-entropy.
     weak_weight
         Of the loss over beats of weakly labelled recordings.
+    no_ectopy_weight
+        Of the loss over beats of recordings without an ectopic one.
     refit
         Whether the network is fitted once more on training and validation side together before it is tested.
     refit_epochs
@@ -109,6 +115,7 @@ class TrainingOptions:
     class_weight: float = 0.5
     label_smoothing: float = 0.02
     weak_weight: float = 0.0
+    no_ectopy_weight: float = 0.0
     refit: bool = True
     refit_epochs: int = 0
     temperature: float = 0.0

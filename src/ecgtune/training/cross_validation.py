@@ -14,10 +14,11 @@ from ecgtune.evaluation.calibration import fit_temperature
 from ecgtune.evaluation.results import save_result
 from ecgtune.files import make_folder, write_whole
 from ecgtune.splits import make_folds
+from ecgtune.training.by_rhythm import ByRhythm
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config
 from ecgtune.training.export import save_model
-from ecgtune.training.fibrillating import FIBRILLATION, false_s, fibrillating_recordings
+from ecgtune.training.fibrillating import false_s
 from ecgtune.training.fit import Progress, claim, fit, fresh_network
 from ecgtune.training.made_up import MadeUp
 from ecgtune.training.measured import FILE
@@ -26,10 +27,8 @@ from ecgtune.training.out_of_fold import out_of_fold_result
 from ecgtune.training.run import describe, on_data, score
 from ecgtune.training.sequences import prepare
 from ecgtune.training.tables import RecordKey, index_database, rows_of, training_table
-from ecgtune.training.tachycardias import TACHYCARDIA, tachycardia_recordings, taught_by
 from ecgtune.training.temperature import logits_of
-from ecgtune.training.unlabelled import at_hand, left_out
-from ecgtune.training.weak import weak_recordings
+from ecgtune.training.without_ectopy import false_ectopy
 
 
 def cross_validate(
@@ -45,9 +44,9 @@ def cross_validate(
     """Leave patients out in turn: what choices are made by. DS2's signals are not read.
 
     The patients are DS1's, or where the configuration has several databases, all but DS2's. So are those of
-    the recordings of fibrillation and ventricular tachycardia at hand, whether they train or not: what is
-    falsely called S in the ones, and V or not in the others, hardly shows elsewhere. Every network is fitted
-    for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
+    the recordings of fibrillation, of ventricular tachycardia and without ectopic beats at hand, whether they
+    train or not: what is called S or V in them, falsely or not, hardly shows elsewhere. Every network is
+    fitted for the configured number of epochs; no epoch is chosen. Resumes as `train` does.
 
     Returns
     -------
@@ -64,19 +63,16 @@ def cross_validate(
     config = on_data(config, data)
     index = index_database(*config.data.databases, paced=config.data.paced)
     how = config.preprocessing
-    fibrillating = fibrillating_recordings(dict.fromkeys([*config.data.weak, *at_hand(FIBRILLATION)]), how)
-    tachycardias = tachycardia_recordings(
-        dict.fromkeys([*config.data.ventricular, *at_hand(TACHYCARDIA)]), how
-    )
+    by_rhythm = ByRhythm(config.data, how, all_at_hand=True)
     table: Beats | None = None
     made_up = MadeUp(how, config.data)
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     of_fibrillation: dict[RecordKey, NDArray[np.float64]] = {}
     of_rhythms: dict[str, dict[RecordKey, Said]] = {}
+    without_ectopy: dict[str, dict[RecordKey, NDArray[np.float64]]] = {}
     said = []
     splits = make_folds(index, "leave-patients-out", seed=seed, k=folds, databases=config.data.patients)
-    unseen = (left_out(recordings, folds, seed) for recordings in (fibrillating, tachycardias))
-    for split, away, gone in zip(splits, *unseen, strict=True):
+    for split, away in zip(splits, by_rhythm.left_out(folds, seed), strict=True):
         folder = make_folder(out / f"fold-{split.fold}")
         claim(folder, config, split, seed)
         if table is None:
@@ -84,22 +80,19 @@ def cross_validate(
             table = training_table(sorted(keys), how)
         whole = split.records("train")
         side = [*prepare(table, rows_of(table, index, split.train), how), *made_up.faults(whole)]
-        teach = [one for one in fibrillating if one.key[0] in config.data.weak and one.key not in away]
-        fast = [one for one in tachycardias if one.key[0] in config.data.ventricular and one.key not in gone]
-        beside = [
-            *weak_recordings(teach, how, config.training.length),
-            *taught_by(fast, how),
-            *made_up.episodes(whole),
-        ]
+        beside = [*by_rhythm.teach(config.training.length, away), *made_up.episodes(whole)]
         epochs = config.training.epochs
         net, _ = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs)
-        by_rhythm = {one.patient for one in teach} | {one.patient for one in fast}
-        card = model_card(config, split, seed, net.module_.reach, by_rhythm)
+        card = model_card(config, split, seed, net.module_.reach, by_rhythm.patients(away))
         model = save_model(net.module_, card, folder / "model")
         others = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, others, index, split.validate)
-        of_fibrillation |= false_s(model, (one for one in fibrillating if one.key in away))
-        for rhythm, records in said_on(model, sorted(gone)).items():
+        of_fibrillation |= false_s(model, (one for one in by_rhythm.fibrillating if one.key in away))
+        calm = (one for one in by_rhythm.without_ectopy if one.key in away)
+        for what, counted in false_ectopy(model, calm).items():
+            without_ectopy.setdefault(what, {}).update(counted)
+        fast = sorted(one.key for one in by_rhythm.tachycardias if one.key in away)
+        for rhythm, records in said_on(model, fast).items():
             of_rhythms.setdefault(rhythm, {}).update(records)
         prepared = prepare(table, rows_of(table, index, split.validate), how)
         said.append(logits_of(net.module_, prepared, config.self_training))
@@ -119,6 +112,7 @@ def cross_validate(
         splits,
         of_fibrillation,
         of_rhythms,
+        without_ectopy,
         command=f"ecgtune train {config.name} --folds {folds} --seed {seed} --out RUN",
         wall_s=round(time.perf_counter() - began, 1),
         parameters=sum(weight.numel() for weight in net.module_.parameters()),

@@ -17,16 +17,20 @@ from torch.nn import functional
 
 from ecgtune.evaluation.metrics import macro_f1
 from ecgtune.labels import CLASSES
-from ecgtune.training.sequences import IGNORED, NOT_S, Excerpts
+from ecgtune.training.sequences import IGNORED, NOT_ECTOPIC, NOT_S, Excerpts
 
 _N, _S = CLASSES.index("N"), CLASSES.index("S")
+
+_NOT_ECTOPIC = [_N, CLASSES.index("Q")]
+"""Classes that what is known to be no ectopic beat may have."""
 
 
 class SequenceLoss(nn.Module):
     """Weighted cross-entropy over all beats of a batch of sequences, without the ignored ones.
 
     To it is added, over the beats of which only that is known that they are no S, the mean of
-    -log(p(N) / (p(N) + p(S))): what is taken from S goes to N alone, and whether a beat is V stays open.
+    -log(p(N) / (p(N) + p(S))): what is taken from S goes to N alone, and whether a beat is V stays open. Over
+    the beats of which only that is known that they are not ectopic, the mean of -log(p(N) + p(Q)) is added.
 
     Parameters
     ----------
@@ -36,14 +40,20 @@ class SequenceLoss(nn.Module):
         Of the cross-entropy.
     not_s
         Weight of the second part.
+    not_ectopic
+        Weight of the third.
     """
 
     def __init__(
-        self, weight: Tensor | None = None, label_smoothing: float = 0.0, not_s: float = 0.0
+        self,
+        weight: Tensor | None = None,
+        label_smoothing: float = 0.0,
+        not_s: float = 0.0,
+        not_ectopic: float = 0.0,
     ) -> None:
         super().__init__()
         self.loss = nn.CrossEntropyLoss(weight=weight, ignore_index=IGNORED, label_smoothing=label_smoothing)
-        self.not_s = not_s
+        self.not_s, self.not_ectopic = not_s, not_ectopic
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Mean loss of logits [batch, beats, classes] against labels [batch, beats]."""
@@ -54,6 +64,10 @@ class SequenceLoss(nn.Module):
         weak = label == NOT_S
         if self.not_s and bool(weak.any()):
             loss = loss + self.not_s * functional.softplus(logits[weak, _S] - logits[weak, _N]).mean()
+        calm = label == NOT_ECTOPIC
+        if self.not_ectopic and bool(calm.any()):
+            said = functional.log_softmax(logits[calm], 1)[:, _NOT_ECTOPIC]
+            loss = loss - self.not_ectopic * said.logsumexp(1).mean()
         return loss
 
 

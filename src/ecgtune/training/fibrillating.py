@@ -67,9 +67,14 @@ def false_s(model: Model, recordings: Iterable[Fibrillating]) -> dict[RecordKey,
     counted = {}
     for one in recordings:
         said = model.predict(one.windows, one.at).argmax(axis=1) == CLASSES.index("S")
-        seconds = np.minimum(np.diff(one.at, append=one.at[-1]) / WORKING_RATE, LONGEST_S)
-        counted[one.key] = np.array([said[one.inside].sum(), seconds[one.inside].sum() / 3600])
+        counted[one.key] = np.array([said[one.inside].sum(), hours_of(one.at, one.inside)])
     return counted
+
+
+def hours_of(at: Ints, wanted: NDArray[np.bool_] | slice = slice(None)) -> float:
+    """Hours that beats at working samples [n] last, or the wanted ones; gaps count for `LONGEST_S`."""
+    seconds = np.minimum(np.diff(at, append=at[-1]) / WORKING_RATE, LONGEST_S)
+    return float(seconds[wanted].sum() / 3600)
 
 
 def _known_rhythms(database: Database) -> tuple[list[str], Fibrillates]:

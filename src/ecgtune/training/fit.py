@@ -111,6 +111,7 @@ def fit(
         criterion__weight=class_weights([one.label for one in train_side], options.class_weight),
         criterion__label_smoothing=options.label_smoothing,
         criterion__not_s=options.weak_weight,
+        criterion__not_ectopic=options.no_ectopy_weight,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         lr=options.lr,

@@ -17,8 +17,12 @@ from ecgtune.training.on_rhythms import NOTES, SaidOn, rhythm_table
 from ecgtune.training.tables import RecordKey
 
 Matrices = Mapping[RecordKey, NDArray[np.int64]]
+Counted = Mapping[RecordKey, NDArray[np.float64]]
 
 _FIBRILLATION = f"{FALSE_S}fibrillation of "
+
+_FALSE = "false "
+"""What the rows of recordings without an ectopic beat begin with."""
 
 _S, _V = CLASSES.index("S"), CLASSES.index("V")
 
@@ -28,8 +32,9 @@ def out_of_fold_result(
     label: str,
     matrices: Matrices,
     splits: Sequence[Split],
-    of_fibrillation: Mapping[RecordKey, NDArray[np.float64]],
+    of_fibrillation: Counted,
     of_rhythms: SaidOn,
+    without_ectopy: Mapping[str, Counted],
     *,
     command: str,
     wall_s: float,
@@ -50,6 +55,9 @@ def out_of_fold_result(
         Beats falsely called S and hours, float64 [2], of recordings of fibrillation that were left out.
     of_rhythms
         What was said in other rhythms, of recordings that were left out.
+    without_ectopy
+        Beats falsely called S or V and hours of recordings without an ectopic beat that were left out, as
+        `ecgtune.training.without_ectopy.false_ectopy` counts them.
     command
         What measures it again.
     wall_s
@@ -70,13 +78,23 @@ def out_of_fold_result(
             {row: row.removeprefix(_FIBRILLATION) for row in false_s},
             ("an hour", "beats", "hours", "records"),
         )
+    if without_ectopy:
+        false = {f"{_FALSE}{what}": rate_figures(counted) for what, counted in without_ectopy.items()}
+        figures |= false
+        tables["without-ectopy"] = Table(
+            "Beats falsely called S or V, recordings without an ectopic beat left out",
+            "called",
+            {row: row.removeprefix(_FALSE) for row in false},
+            ("an hour", "beats", "hours", "records"),
+        )
     if of_rhythms:
         said, tables["rhythms"] = rhythm_table(of_rhythms, "Labels in rhythms, recordings left out")
         figures |= said
         notes = (*notes, *NOTES)
     first = splits[0]
     used = {key for split in splits for side, _ in split.sides() for key in split.records(side)}
-    used |= {*of_fibrillation, *(key for records in of_rhythms.values() for key in records)}
+    others = [of_fibrillation, *of_rhythms.values(), *without_ectopy.values()]
+    used |= {key for records in others for key in records}
     return Result(
         name=f"{name}-{first.protocol}",
         title=f"{label} under {first.protocol}: {PROTOCOLS[first.protocol]}",
@@ -132,7 +150,7 @@ def database_tables(figures: Mapping[str, Mapping[str, Figure]], rows: Sequence[
     }
 
 
-def _false_s(counted: Mapping[RecordKey, NDArray[np.float64]]) -> dict[str, dict[str, Figure]]:
+def _false_s(counted: Counted) -> dict[str, dict[str, Figure]]:
     databases = sorted({database for database, _ in counted})
     return {
         f"{_FIBRILLATION}{database}": rate_figures(

@@ -17,11 +17,11 @@ from ecgtune.files import make_folder, write_whole
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
 from ecgtune.splits import Split, make_split
+from ecgtune.training.by_rhythm import ByRhythm
 from ecgtune.training.card import model_card
 from ecgtune.training.config import Config, DataOptions
 from ecgtune.training.estimator import SCORE, best_epoch
 from ecgtune.training.export import save_model
-from ecgtune.training.fibrillating import fibrillating_recordings
 from ecgtune.training.fit import Progress, claim, fit, fresh_network
 from ecgtune.training.further import Further, measure_further, with_further
 from ecgtune.training.made_up import MadeUp, undivided
@@ -36,9 +36,7 @@ from ecgtune.training.tables import (
     split_options,
     training_table,
 )
-from ecgtune.training.tachycardias import tachycardia_recordings, taught_by
 from ecgtune.training.temperature import temperature_on
-from ecgtune.training.weak import weak_recordings
 
 
 @dataclass(frozen=True)
@@ -127,10 +125,8 @@ def train(
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
-    fibrillating = fibrillating_recordings(config.data.weak, how)
-    tachycardias = tachycardia_recordings(config.data.ventricular, how)
-    of_rhythms = weak_recordings(fibrillating, how, config.training.length) + taught_by(tachycardias, how)
-    by_rhythm = {one.patient for one in fibrillating} | {one.patient for one in tachycardias}
+    by_rhythm = ByRhythm(config.data, how)
+    of_rhythms = by_rhythm.teach(config.training.length)
     made_up = MadeUp(how, config.data)
     until = split.signal_until if divided else split.validate_until
     whole = undivided(split, split.train, until)
@@ -157,7 +153,7 @@ def train(
         "temperature": temperature,
     }
     network = net.module_
-    card = model_card(config, split, seed, network.reach, by_rhythm) | {"temperature": temperature}
+    card = model_card(config, split, seed, network.reach, by_rhythm.patients()) | {"temperature": temperature}
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
     adapted: Adapted | None = None

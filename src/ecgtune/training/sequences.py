@@ -21,10 +21,16 @@ IGNORED = -1
 NOT_S = -2
 """Label of beats whose class nobody has told, but for that they are not S."""
 
+NOT_ECTOPIC = -3
+"""Label of beats of which only that is known that they are N, or in noise no beats at all (Q)."""
+
 
 @dataclass(frozen=True)
 class Recording:
-    """Prepared beats of one recording: inputs float32, labels int64 with `IGNORED` and `NOT_S`."""
+    """Prepared beats of one recording: inputs float32, labels int64.
+
+    Beside classes there are the labels `IGNORED`, `NOT_S` and `NOT_ECTOPIC`.
+    """
 
     name: str
     beats: Tensor

@@ -4,10 +4,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing, jumps
 from ecgtune.training.fibrillating import Fibrillating
-from ecgtune.training.sequences import IGNORED, NOT_S, Recording
+from ecgtune.training.sequences import IGNORED, NOT_ECTOPIC, NOT_S, Recording
+from ecgtune.training.unlabelled import Unlabelled
+
+Floats = NDArray[np.float32]
 
 _COPIED = 0.6
 """Share of the recordings with one lead whose lead also stands for a second one."""
@@ -34,25 +38,42 @@ def weak_recordings(found: Iterable[Fibrillating], how: Preprocessing, length: i
         most are shorter, and the zeros that would fill them up tell in every layer that normalises a batch.
     """
     draw = np.random.default_rng(0)
-    return join_recordings([_prepared(one, how, draw) for one in found], length)
+    return join_recordings([_fibrillating(one, how, draw) for one in found], length)
 
 
-def _prepared(one: Fibrillating, how: Preprocessing, draw: np.random.Generator) -> Recording:
-    windows = one.windows
-    if one.leads == 1 and how.leads > 1 and draw.random() < _COPIED:
-        windows = windows.copy()
-        windows[:, 1] = draw.choice([-1, 1]) * windows[:, 0]
-    beats, rhythm = how.inputs(windows, one.at)
+def calm_recordings(found: Iterable[Unlabelled], how: Preprocessing, length: int) -> list[Recording]:
+    """Prepare recordings without an ectopic beat, as `weak_recordings` does; every beat is `NOT_ECTOPIC`."""
+    draw = np.random.default_rng(0)
+    prepared = []
+    for one in found:
+        beats, rhythm = how.inputs(_leads(one, how, draw), one.at)
+        label = np.full(len(one.at), NOT_ECTOPIC, dtype=np.int64)
+        prepared.append(_recording(one, beats, rhythm, label))
+    return join_recordings(prepared, length)
+
+
+def _fibrillating(one: Fibrillating, how: Preprocessing, draw: np.random.Generator) -> Recording:
+    beats, rhythm = how.inputs(_leads(one, how, draw), one.at)
     if how.usual:
         # Of a recording that lasts a minute nobody knows the usual rate: any may lie around it.
         first = how.rhythm_features.index(jumps.FEATURES[0])
         own = slice(first, first + len(jumps.FEATURES))
         below, began, ends = draw.uniform(*_BELOW_USUAL), draw.random() < 0.5, draw.random() < 0.5
         rhythm[:, own] = jumps.in_other_surroundings(rhythm[:, own], below, began, ends)
-    label = np.where(one.inside, NOT_S, IGNORED)
-    return Recording(
-        "/".join(one.key), torch.from_numpy(beats), torch.from_numpy(rhythm), torch.from_numpy(label)
-    )
+    return _recording(one, beats, rhythm, np.where(one.inside, NOT_S, IGNORED))
+
+
+def _leads(one: Unlabelled, how: Preprocessing, draw: np.random.Generator) -> Floats:
+    """Windows of a recording; a single lead may stand for a second one, too."""
+    if one.leads > 1 or how.leads == 1 or draw.random() >= _COPIED:
+        return one.windows
+    windows = one.windows.copy()
+    windows[:, 1] = draw.choice([-1, 1]) * windows[:, 0]
+    return windows
+
+
+def _recording(one: Unlabelled, beats: Floats, rhythm: Floats, label: NDArray[np.int64]) -> Recording:
+    return Recording("/".join(one.key), *map(torch.from_numpy, (beats, rhythm, label)))
 
 
 def join_recordings(recordings: Iterable[Recording], length: int) -> list[Recording]:
