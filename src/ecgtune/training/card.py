@@ -55,6 +55,7 @@ def model_card(
             "without_ectopy": list(data.without_ectopy),
             "episodes": [list(kinds) for kinds in data.episodes],
             "faults": list(data.faults),
+            "short": data.short,
             "protocol": split.protocol,
             "split_hash": split.hash,
             "seed": seed,

@@ -40,6 +40,9 @@ class DataOptions:
         Kinds of episodes that are made up of training recordings, and train too; see
         `ecgtune.training.episodes`. Each list of kinds is put into a copy of the recordings of its own.
         Protocols that deal single beats to the sides go without.
+    short
+        Stretches of each training recording that train once more as if nothing else had been recorded; see
+        `ecgtune.training.short`.
     faults
         Kinds of faults that stretches of training recordings are read with once more; see
         `ecgtune.training.faulty`. The same protocols go without.
@@ -54,6 +57,7 @@ class DataOptions:
     without_ectopy: tuple[str, ...] = ()
     episodes: tuple[tuple[str, ...], ...] = ()
     faults: tuple[str, ...] = ()
+    short: int = 0
     protocol: str = "inter-patient"
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ from ecgtune.training.on_rhythms import Said, said_on
 from ecgtune.training.out_of_fold import out_of_fold_result
 from ecgtune.training.run import describe, on_data, score
 from ecgtune.training.sequences import prepare
+from ecgtune.training.short import short_recordings
 from ecgtune.training.tables import RecordKey, index_database, rows_of, training_table
 from ecgtune.training.temperature import logits_of
 from ecgtune.training.without_ectopy import false_ectopy
@@ -79,8 +80,13 @@ def cross_validate(
             keys = {key for side in ("train", "validate") for key in split.records(side)}
             table = training_table(sorted(keys), how)
         whole = split.records("train")
-        side = [*prepare(table, rows_of(table, index, split.train), how), *made_up.faults(whole)]
-        beside = [*by_rhythm.teach(config.training.length, away), *made_up.episodes(whole)]
+        rows, length = rows_of(table, index, split.train), config.training.length
+        side = [*prepare(table, rows, how), *made_up.faults(whole)]
+        beside = [
+            *by_rhythm.teach(length, away),
+            *short_recordings(table, rows, how, config.data.short, length),
+            *made_up.episodes(whole),
+        ]
         epochs = config.training.epochs
         net, _ = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs)
         card = model_card(config, split, seed, net.module_.reach, by_rhythm.patients(away))

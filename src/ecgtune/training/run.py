@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ecgtune.training.made_up import MadeUp, undivided
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
 from ecgtune.training.personal_protocol import Adapted, adapt, adapted_result
 from ecgtune.training.sequences import prepare
+from ecgtune.training.short import short_recordings
 from ecgtune.training.tables import (
     RecordKey,
     index_database,
@@ -120,18 +122,20 @@ def train(
     table = training_table(sorted(every_key), how, split.validate_until)
     divided = not split.boundaries.keys().isdisjoint(train_keys)
     early = training_table(train_keys, how, split.signal_until) if divided else table
+    early_rows = rows_of(early, index, split.train)
     sides = (
-        prepare(early, rows_of(early, index, split.train), how),
+        prepare(early, early_rows, how),
         prepare(table, rows_of(table, index, split.validate), how),
     )
 
     by_rhythm = ByRhythm(config.data, how)
     of_rhythms = by_rhythm.teach(config.training.length)
+    short = partial(short_recordings, how=how, count=config.data.short, length=config.training.length)
     made_up = MadeUp(how, config.data)
     until = split.signal_until if divided else split.validate_until
     whole = undivided(split, split.train, until)
     teach = [*sides[0], *made_up.faults(whole, until)]
-    beside = [*of_rhythms, *made_up.episodes(whole, until)]
+    beside = [*of_rhythms, *short(early, early_rows), *made_up.episodes(whole, until)]
     net, best = fit(config, teach, beside, sides[1], out / "choose", seed, tell)
     history = {"choose": net.history.to_list()}
     temperature = config.training.temperature or temperature_on(net.module_, sides[1], config.self_training)
@@ -140,9 +144,9 @@ def train(
         tell(f"refitting on training and validation side for {epochs} epochs")
         until = split.validate_until
         side_rows = np.concatenate([split.train, split.validate])
-        whole = undivided(split, side_rows, until)
-        teach = [*prepare(table, rows_of(table, index, side_rows), how), *made_up.faults(whole, until)]
-        beside = [*of_rhythms, *made_up.episodes(whole, until)]
+        whole, rows = undivided(split, side_rows, until), rows_of(table, index, side_rows)
+        teach = [*prepare(table, rows, how), *made_up.faults(whole, until)]
+        beside = [*of_rhythms, *short(table, rows), *made_up.episodes(whole, until)]
         net, _ = fit(config, teach, beside, None, out / "refit", seed, tell, epochs=epochs)
         history["refit"] = net.history.to_list()
     write_whole(out / "history.json", json.dumps(history) + "\n")

@@ -64,10 +64,14 @@ def _fibrillating(one: Fibrillating, how: Preprocessing, draw: np.random.Generat
 
 
 def _leads(one: Unlabelled, how: Preprocessing, draw: np.random.Generator) -> Floats:
-    """Windows of a recording; a single lead may stand for a second one, too."""
-    if one.leads > 1 or how.leads == 1 or draw.random() >= _COPIED:
-        return one.windows
-    windows = one.windows.copy()
+    return one.windows if one.leads > 1 or how.leads == 1 else one_lead(one.windows, draw)
+
+
+def one_lead(windows: Floats, draw: np.random.Generator) -> Floats:
+    """Windows [n, leads, width] of a single lead, the first; it may stand for the second one, too."""
+    if draw.random() >= _COPIED:
+        return windows
+    windows = windows.copy()
     windows[:, 1] = draw.choice([-1, 1]) * windows[:, 0]
     return windows
 

@@ -1,0 +1,90 @@
+"""Stretches of training recordings as if nothing else had been recorded, most of them of one lead.
+
+People who hold a device in their hands record half a minute of one lead. Of so few beats there are few
+look-alikes, and what is typical and usual is known less well than in the hours of the databases. And the
+short recordings that train besides hold no early beats, or only such of fibrillation
+(`ecgtune.training.weak`): from them alone a network would learn that in short recordings nothing comes early.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgtune.beats import Beats, Preprocessing
+from ecgtune.labels import CLASSES
+from ecgtune.signals.resample import WORKING_RATE
+from ecgtune.training.sequences import IGNORED, Recording
+from ecgtune.training.weak import join_recordings, one_lead
+
+_SECONDS = (20.0, 60.0)
+"""How long a stretch lasts."""
+
+_FEWEST = 10
+"""A stretch with fewer beats is not taken."""
+
+_ECTOPIC = 0.5
+"""Share of the stretches that are laid around an S or V beat, where there are such."""
+
+_ALONE = 0.75
+"""Share of the stretches of which one lead is left."""
+
+
+def short_recordings(
+    table: Beats, rows: NDArray[np.integer], how: Preprocessing, count: int, length: int
+) -> list[Recording]:
+    """Prepare short stretches of recordings.
+
+    Parameters
+    ----------
+    table, rows, how
+        As of `ecgtune.training.sequences.prepare`.
+    count
+        Stretches of each recording.
+    length
+        Beats that a training sees at once; see `ecgtune.training.weak.join_recordings`.
+    """
+    label = np.full(len(table), IGNORED, dtype=np.int64)
+    label[rows] = table.label[rows]
+    found = []
+    for key in table.records():
+        own = table.of(*key)
+        draw = np.random.default_rng([2, *"/".join(key).encode()])
+        found += [
+            _as_recorded(
+                "/".join(key), table.windows[own][some], table.at[own][some], label[own][some], how, draw
+            )
+            for some in _stretches(table.at[own], label[own], count, draw)
+        ]
+    return join_recordings(found, length)
+
+
+def _stretches(
+    at: NDArray[np.integer], label: NDArray[np.int64], count: int, draw: np.random.Generator
+) -> Iterator[slice]:
+    """Draw stretches of a recording's beats at working samples."""
+    ectopic = at[np.isin(label, (CLASSES.index("S"), CLASSES.index("V")))]
+    for _ in range(count):
+        lasts = draw.uniform(*_SECONDS) * WORKING_RATE
+        around = len(ectopic) > 0 and draw.random() < _ECTOPIC
+        begin = draw.choice(ectopic) - lasts * draw.random() if around else draw.uniform(at[0], at[-1])
+        some = slice(*np.searchsorted(at, (begin, begin + lasts)))
+        if some.stop - some.start >= _FEWEST and (label[some] != IGNORED).any():
+            yield some
+
+
+def _as_recorded(
+    name: str,
+    windows: NDArray[np.float32],
+    at: NDArray[np.integer],
+    label: NDArray[np.int64],
+    how: Preprocessing,
+    draw: np.random.Generator,
+) -> Recording:
+    if how.leads > 1 and draw.random() < _ALONE:
+        lead = draw.integers(windows.shape[1])
+        windows = np.concatenate([windows[:, lead : lead + 1], np.zeros_like(windows[:, 1:])], axis=1)
+        windows = one_lead(windows, draw)
+    beats, rhythm = how.inputs(windows, at)
+    return Recording(name, *map(torch.from_numpy, (beats, rhythm, label)))

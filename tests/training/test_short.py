@@ -1,0 +1,77 @@
+"""Stretches of recordings as if nothing else had been recorded."""
+
+import numpy as np
+import pytest
+from made_up_recordings import made_up_table
+
+from ecgtune.beats import Preprocessing
+from ecgtune.labels import CLASSES
+from ecgtune.training import short
+from ecgtune.training.sequences import IGNORED, Recording
+from ecgtune.training.short import short_recordings
+
+HOW = Preprocessing(before=32, after=32)
+V = CLASSES.index("V")
+
+
+@pytest.fixture
+def unjoined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short, "join_recordings", lambda found, _: list(found))
+
+
+@pytest.mark.usefixtures("unjoined")
+def test_a_stretch_is_what_a_recording_of_it_alone_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short, "_ALONE", 0)
+    table = made_up_table({"a": 200})
+    for made in short_recordings(table, np.arange(200), HOW, 20, 128):
+        n = len(made.label)
+        assert 10 <= n < 200
+        places = [i for i in range(200 - n + 1) if (table.label[i : i + n] == made.label.numpy()).all()]
+        inputs = [HOW.inputs(table.windows[i : i + n], table.at[i : i + n]) for i in places]
+        assert any(
+            np.array_equal(beats, made.beats) and np.array_equal(rhythm, made.rhythm)
+            for beats, rhythm in inputs
+        )
+
+
+@pytest.mark.usefixtures("unjoined")
+def test_most_have_one_lead_that_may_stand_for_two() -> None:
+    table = made_up_table({"a": 200})
+    made = short_recordings(table, np.arange(200), HOW, 200, 128)
+    second = [one.beats[:, 1].abs().max() > 0 for one in made]
+    copied = [
+        bool(there) and np.allclose(one.beats[:, 1].abs(), one.beats[:, 0].abs(), atol=1e-5)
+        for one, there in zip(made, second, strict=True)
+    ]
+    alone = 1 - np.mean(second) + np.mean(copied)
+    assert 0.6 < alone < 0.9
+    assert 0.4 < np.mean(copied) / alone < 0.8
+    # What was read stays as it was.
+    assert (table.windows == made_up_table({"a": 200}).windows).all()
+
+
+@pytest.mark.usefixtures("unjoined")
+def test_ectopic_beats_are_sought_and_no_other_side_is_taught() -> None:
+    table = made_up_table({"a": 600, "b": 300})
+    table.label[:] = 0
+    table.label[[50, 880]] = V
+    rows = np.arange(600)
+    made = short_recordings(table, rows, HOW, 40, 128)
+    assert {one.name for one in made} == {"db/a"}
+    assert 0.4 < np.mean([(one.label == V).any() for one in made]) < 0.9
+    own = np.arange(0, 600, 2)
+    for one in short_recordings(table, own, HOW, 10, 128):
+        assert 0.4 < (one.label == IGNORED).float().mean() < 0.6
+
+
+def test_stretches_are_joined_to_sequences_and_are_the_same_whoever_else_trains() -> None:
+    def beats(made: list[Recording]) -> np.ndarray:
+        return np.concatenate([one.beats.numpy() for one in made])
+
+    table = made_up_table({"a": 300})
+    made = short_recordings(table, np.arange(300), HOW, 20, 32)
+    assert {one.beats.shape for one in made} == {(32, HOW.channels, HOW.width)}
+    both = made_up_table({"a": 300, "c": 200})
+    again = short_recordings(both, np.arange(500), HOW, 20, 32)
+    np.testing.assert_array_equal(beats(again)[: len(beats(made))], beats(made))
+    assert short_recordings(table, np.arange(300), HOW, 0, 32) == []
