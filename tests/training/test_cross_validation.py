@@ -74,6 +74,10 @@ def test_every_record_is_scored_once_by_a_network_that_never_saw_it(tmp_path: Pa
     assert len(result.divisions) == 2
     stored = sum(np.array(matrix) for matrix in result.matrices["out of fold"].values())
     assert stored.tolist() == metrics["matrix"]
+    of_short = sum(np.array(matrix) for matrix in result.matrices["half minutes"].values())
+    np.testing.assert_array_equal(of_short.sum(axis=1), stored.sum(axis=1))
+    assert of_short.tolist() != metrics["matrix"]
+    assert set(result.tables["short"].rows.values()) == set(result.tables["databases"].rows.values())
     assert not result.scorings
 
 

@@ -1,5 +1,7 @@
 """Stretches of recordings as if nothing else had been recorded."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from made_up_recordings import made_up_table
@@ -64,14 +66,35 @@ def test_ectopic_beats_are_sought_and_no_other_side_is_taught() -> None:
         assert 0.4 < (one.label == IGNORED).float().mean() < 0.6
 
 
+def test_half_minutes_of_one_lead_are_labelled_one_by_one() -> None:
+    asked: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def predict(windows: np.ndarray, at: np.ndarray) -> np.ndarray:
+        asked.append((windows, at))
+        return np.eye(len(CLASSES))[np.zeros(len(at), dtype=int)]
+
+    table = made_up_table({"a": 200, "b": 30})
+    rows = np.arange(0, 230, 3)
+    matrices = short.score_short(SimpleNamespace(predict=predict), table, table, rows)
+    assert len(asked) > 4
+    for windows, at in asked:
+        assert not windows[:, 1].any()
+        assert windows[:, 0].any()
+        assert np.ptp(at // short.HALF_MINUTE) == 0
+    np.testing.assert_array_equal(np.concatenate([at for _, at in asked]), table.at)
+    assert list(matrices) == [("db", "a"), ("db", "b")]
+    counts = np.bincount(table.label[rows[rows < 200]], minlength=len(CLASSES))
+    np.testing.assert_array_equal(matrices["db", "a"][:, 0], counts)
+
+
 def test_stretches_are_joined_to_sequences_and_are_the_same_whoever_else_trains() -> None:
     def beats(made: list[Recording]) -> np.ndarray:
         return np.concatenate([one.beats.numpy() for one in made])
 
-    table = made_up_table({"a": 300})
+    both = made_up_table({"a": 300, "c": 200})
+    table = both.select(slice(300))
     made = short_recordings(table, np.arange(300), HOW, 20, 32)
     assert {one.beats.shape for one in made} == {(32, HOW.channels, HOW.width)}
-    both = made_up_table({"a": 300, "c": 200})
     again = short_recordings(both, np.arange(500), HOW, 20, 32)
     np.testing.assert_array_equal(beats(again)[: len(beats(made))], beats(made))
     assert short_recordings(table, np.arange(300), HOW, 0, 32) == []

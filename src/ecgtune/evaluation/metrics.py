@@ -50,6 +50,12 @@ def confusion_matrix(
     return np.bincount(rows * k + columns, minlength=k * k).reshape(k, k).astype(np.int64)
 
 
+def known_confusion(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Count those beats of `CLASSES` that have a label, an index of 0 or more: int64 [classes, classes]."""
+    known = label >= 0
+    return confusion_matrix(label[known], predicted[known])
+
+
 def sensitivity(confusion: ArrayLike) -> Floats:
     """Se (recall) of each class: float [..., classes]."""
     matrix = _matrix(confusion)

@@ -26,7 +26,7 @@ from ecgtune.training.on_rhythms import Said, said_on
 from ecgtune.training.out_of_fold import out_of_fold_result
 from ecgtune.training.run import describe, on_data, score
 from ecgtune.training.sequences import prepare
-from ecgtune.training.short import short_recordings
+from ecgtune.training.short import score_short, short_recordings
 from ecgtune.training.tables import RecordKey, index_database, rows_of, training_table
 from ecgtune.training.temperature import logits_of
 from ecgtune.training.without_ectopy import false_ectopy
@@ -68,6 +68,7 @@ def cross_validate(
     table: Beats | None = None
     made_up = MadeUp(how, config.data)
     matrices: dict[RecordKey, NDArray[np.int64]] = {}
+    short: dict[RecordKey, NDArray[np.int64]] = {}
     of_fibrillation: dict[RecordKey, NDArray[np.float64]] = {}
     of_rhythms: dict[str, dict[RecordKey, Said]] = {}
     without_ectopy: dict[str, dict[RecordKey, NDArray[np.float64]]] = {}
@@ -93,6 +94,7 @@ def cross_validate(
         model = save_model(net.module_, card, folder / "model")
         others = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, others, index, split.validate)
+        short |= score_short(model, others, index, split.validate)
         of_fibrillation |= false_s(model, (one for one in by_rhythm.fibrillating if one.key in away))
         calm = (one for one in by_rhythm.without_ectopy if one.key in away)
         for what, counted in false_ectopy(model, calm).items():
@@ -115,6 +117,7 @@ def cross_validate(
         config.name,
         f"{config.name} {config.version}",
         matrices,
+        short,
         splits,
         of_fibrillation,
         of_rhythms,

@@ -12,7 +12,7 @@ from ecgtune.classification import classify
 from ecgtune.evaluation.bootstrap import Interval, bootstrap, bootstrap_mean, compare_models, of_class
 from ecgtune.evaluation.ec57 import START_S, BeatComparison, compare_beats
 from ecgtune.evaluation.headline import OVERALL
-from ecgtune.evaluation.metrics import f1, predictivity, sensitivity
+from ecgtune.evaluation.metrics import f1, known_confusion, predictivity, sensitivity
 from ecgtune.evaluation.results import Figure, Result, Table, plain_matrices
 from ecgtune.labels import CLASSES, Convention
 from ecgtune.model import Model
@@ -82,9 +82,9 @@ def measure_further(model: Model, keys: Sequence[RecordKey]) -> Further:
         table = reference_table([key], how)
         predicted = _labels(model, table)
         later = table.sample >= START_S * record.fs
-        found.late[key] = _confusion(table.label[later], predicted[later])
+        found.late[key] = known_confusion(table.label[later], predicted[later])
         alone = reference_table([key], how, most_leads=1)
-        found.one_lead[key] = _confusion(alone.label, _labels(model, alone))
+        found.one_lead[key] = known_confusion(alone.label, _labels(model, alone))
         _count_false_s(found, key, record, reference, table, predicted)
         labelled = classify(record, model).annotations
         for convention, comparisons in found.detected.items():
@@ -181,13 +181,6 @@ def ectopic_figures(matrices: Matrices) -> dict[str, Figure]:
 
 def _labels(model: Model, table: Beats) -> NDArray[np.intp]:
     return np.asarray(model.predict(table.windows, table.at).argmax(axis=1))
-
-
-def _confusion(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> Counts:
-    matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
-    known = true >= 0
-    np.add.at(matrix, (true[known], predicted[known]), 1)
-    return matrix
 
 
 def _count_false_s(

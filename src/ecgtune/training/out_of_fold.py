@@ -21,6 +21,9 @@ Counted = Mapping[RecordKey, NDArray[np.float64]]
 
 _FIBRILLATION = f"{FALSE_S}fibrillation of "
 
+_SHORT = ", half minutes of one lead"
+"""What the rows of short stretches end with."""
+
 _FALSE = "false "
 """What the rows of recordings without an ectopic beat begin with."""
 
@@ -31,6 +34,7 @@ def out_of_fold_result(
     name: str,
     label: str,
     matrices: Matrices,
+    short: Matrices,
     splits: Sequence[Split],
     of_fibrillation: Counted,
     of_rhythms: SaidOn,
@@ -49,6 +53,8 @@ def out_of_fold_result(
         Of what was trained.
     matrices
         Confusion matrix [true, predicted] of each record, by the network that had left its patient out.
+    short
+        The same of half minutes of one lead, each by itself.
     splits
         The folds.
     of_fibrillation
@@ -69,6 +75,14 @@ def out_of_fold_result(
     """
     figures, rows = database_figures(matrices)
     tables = database_tables(figures, rows)
+    of_short = {f"{row}{_SHORT}": figure for row, figure in short_figures(short).items()}
+    figures |= of_short
+    tables["short"] = Table(
+        "Half minutes of one lead, each labelled by itself",
+        "records of",
+        {row: row.removesuffix(_SHORT) for row in of_short},
+        ECTOPIC,
+    )
     if of_fibrillation:
         false_s = _false_s(of_fibrillation)
         figures |= false_s
@@ -112,8 +126,14 @@ def out_of_fold_result(
         seeds=(first.seed,),
         parameters=parameters,
         notes=("AAMI classes (de Chazal's); beats at detected positions that match an annotation", *notes),
-        matrices={"out of fold": plain_matrices(matrices)},
+        matrices={"out of fold": plain_matrices(matrices), "half minutes": plain_matrices(short)},
     )
+
+
+def short_figures(matrices: Matrices) -> dict[str, dict[str, Figure]]:
+    """Figures of each database, without those of single records."""
+    figures, rows = database_figures(matrices)
+    return {row: figures[row] for row in rows}
 
 
 def database_figures(matrices: Matrices) -> tuple[dict[str, dict[str, Figure]], list[str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ecgtune.labels import CLASSES
+from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.self_training import SelfTraining
 from ecgtune.training.networks import RelationSequence
 from ecgtune.training.saying import said_of
@@ -116,15 +116,7 @@ def labelled_confusion(network: nn.Module, recording: Recording, how: SelfTraini
     network, recording, how
         As in `ecgtune.training.saying.said_of`.
     """
-    return confusion_of(recording.label.numpy(), said_of(network, recording, how).argmax(axis=1))
-
-
-def confusion_of(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Confusion matrix [true, predicted] of the beats that have a label."""
-    matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
-    known = label >= 0
-    np.add.at(matrix, (label[known], predicted[known]), 1)
-    return matrix
+    return known_confusion(recording.label.numpy(), said_of(network, recording, how).argmax(axis=1))
 
 
 def _draw(excerpts: Excerpts, batch: int) -> tuple[Inputs, Tensor]:

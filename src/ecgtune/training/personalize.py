@@ -19,6 +19,7 @@ from ecgtune._version import __version__
 from ecgtune.beats import annotated_beats
 from ecgtune.databases import CATALOGUE, identify
 from ecgtune.errors import OutputError
+from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.record import Annotations, Record
@@ -26,7 +27,8 @@ from ecgtune.training.export import load_network, save_model
 from ecgtune.training.networks import RelationSequence
 from ecgtune.training.personal_labels import unchanged
 from ecgtune.training.personal_part import CHECKED, DATABASE, LabelledPart, check_match, labelled_part
-from ecgtune.training.personal_tuning import Tuning, confusion_of, labelled_confusion, tune
+from ecgtune.training.personal_tuning import Tuning, labelled_confusion, tune
+from ecgtune.training.sequences import labels_of
 from ecgtune.training.tables import record_until, rows_of
 
 FEWEST_CHECKED = 10
@@ -265,10 +267,10 @@ def _rest(part: LabelledPart, models: tuple[Model, Model]) -> Matrix | None:
         return None
     how = models[0].preprocessing
     table = annotated_beats(part.record, part.labels, part.leads, how, database=DATABASE)
-    wanted = np.zeros(len(table), dtype=bool)
-    wanted[rows_of(table, part.index, rows)] = True
-    label = np.where(wanted, table.label, -1)
-    return np.stack([confusion_of(label, m.predict(table.windows, table.at).argmax(axis=1)) for m in models])
+    label = labels_of(table, rows_of(table, part.index, rows))
+    return np.stack(
+        [known_confusion(label, m.predict(table.windows, table.at).argmax(axis=1)) for m in models]
+    )
 
 
 def _card(

@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from ecgtune.beats import Beats
-from ecgtune.evaluation.metrics import figures
+from ecgtune.evaluation.metrics import figures, known_confusion
 from ecgtune.evaluation.results import Scoring, save_result
 from ecgtune.files import make_folder, write_whole
-from ecgtune.labels import CLASSES
 from ecgtune.model import Model
 from ecgtune.splits import Split, make_split
 from ecgtune.training.by_rhythm import ByRhythm
@@ -28,7 +27,7 @@ from ecgtune.training.further import Further, measure_further, with_further
 from ecgtune.training.made_up import MadeUp, undivided
 from ecgtune.training.measured import FILE, earlier_scorings, result_of, scoring
 from ecgtune.training.personal_protocol import Adapted, adapt, adapted_result
-from ecgtune.training.sequences import prepare
+from ecgtune.training.sequences import labels_of, prepare
 from ecgtune.training.short import short_recordings
 from ecgtune.training.tables import (
     RecordKey,
@@ -199,16 +198,12 @@ def score(
     model: Model, table: Beats, index: Beats, rows: NDArray[np.integer]
 ) -> dict[RecordKey, NDArray[np.int64]]:
     """Confusion matrix of each record, of the beats of some rows of an index; the others are context."""
-    wanted = np.zeros(len(table), dtype=bool)
-    wanted[rows_of(table, index, rows)] = True
+    label = labels_of(table, rows_of(table, index, rows))
     matrices = {}
     for key in table.records():
         own = table.of(*key)
         predicted = model.predict(table.windows[own], table.at[own]).argmax(axis=1)
-        kept = wanted[own]
-        matrix = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
-        np.add.at(matrix, (table.label[own][kept], predicted[kept]), 1)
-        matrices[key] = matrix
+        matrices[key] = known_confusion(label[own], predicted)
     return matrices
 
 

@@ -38,18 +38,23 @@ class Recording:
     label: Tensor
 
 
+def labels_of(table: Beats, rows: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Labels of all beats of a table, [n]; those of other rows are `IGNORED`."""
+    label = np.full(len(table), IGNORED, dtype=np.int64)
+    label[rows] = table.label[rows]
+    return label
+
+
 def prepare(table: Beats, rows: NDArray[np.integer], how: Preprocessing) -> list[Recording]:
     """Prepare whole recordings; only the labels of ``rows`` are kept, the other beats are context.
 
     Context beats of a recording are seen without their labels, as at prediction.
     """
-    wanted = np.zeros(len(table), dtype=bool)
-    wanted[rows] = True
-    label = np.where(wanted, table.label, IGNORED).astype(np.int64)
+    label = labels_of(table, rows)
     made = []
     for database, record in table.records():
         own = table.of(database, record)
-        if not wanted[own].any():
+        if not np.isin(own, rows).any():
             continue
         beats, rhythm = how.inputs(table.windows[own], table.at[own])
         made.append(

@@ -13,13 +13,19 @@ import torch
 from numpy.typing import NDArray
 
 from ecgtune.beats import Beats, Preprocessing
+from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.labels import CLASSES
+from ecgtune.model import Model
 from ecgtune.signals.resample import WORKING_RATE
-from ecgtune.training.sequences import IGNORED, Recording
+from ecgtune.training.sequences import IGNORED, Recording, labels_of
+from ecgtune.training.tables import RecordKey, rows_of
 from ecgtune.training.weak import join_recordings, one_lead
 
 _SECONDS = (20.0, 60.0)
 """How long a stretch lasts."""
+
+HALF_MINUTE = 30 * WORKING_RATE
+"""Working samples of what is labelled by itself in `score_short`."""
 
 _FEWEST = 10
 """A stretch with fewer beats is not taken."""
@@ -45,8 +51,7 @@ def short_recordings(
     length
         Beats that a training sees at once; see `ecgtune.training.weak.join_recordings`.
     """
-    label = np.full(len(table), IGNORED, dtype=np.int64)
-    label[rows] = table.label[rows]
+    label = labels_of(table, rows)
     found = []
     for key in table.records():
         own = table.of(*key)
@@ -58,6 +63,28 @@ def short_recordings(
             for some in _stretches(table.at[own], label[own], count, draw)
         ]
     return join_recordings(found, length)
+
+
+def score_short(
+    model: Model, table: Beats, index: Beats, rows: NDArray[np.integer]
+) -> dict[RecordKey, NDArray[np.int64]]:
+    """Confusion matrix of each record, its first lead cut into half minutes that are labelled one by one.
+
+    Arguments as of `ecgtune.training.run.score`.
+    """
+    label = labels_of(table, rows_of(table, index, rows))
+    matrices = {}
+    for key in table.records():
+        own = table.of(*key)
+        at, windows = table.at[own], table.windows[own].copy()
+        windows[:, 1:] = 0
+        edges = np.searchsorted(at, np.arange(0, at[-1] + HALF_MINUTE, HALF_MINUTE)[1:-1])
+        said = [
+            model.predict(*piece).argmax(axis=1)
+            for piece in zip(np.split(windows, edges), np.split(at, edges), strict=True)
+        ]
+        matrices[key] = known_confusion(label[own], np.concatenate(said))
+    return matrices
 
 
 def _stretches(
