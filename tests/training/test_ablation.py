@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecgtune.errors import ModelError
-from ecgtune.evaluation.results import Code, Figure, Result, load_result, save_result
+from ecgtune.evaluation.results import Code, Figure, Result, Table, load_result, save_result
 from ecgtune.training import ablation
 from ecgtune.training.ablation import SEEDED, VARIANTS, WHOLE, assemble, changed, measure
 from ecgtune.training.config import Config, load_config
@@ -63,10 +63,11 @@ def test_what_variants_call_s_in_fibrillation_stands_beside_each_other() -> None
     some = {name: stored(0) for name in (WHOLE, "worse")}
     for result, rate in zip(some.values(), (1.0, 9.0), strict=True):
         result.figures[row] = {"an hour": Figure(rate), **dict.fromkeys(columns, Figure(2))}
+        result.tables["false-s"] = Table("Falsely called S", "of", {row: "cinc2017"}, ("an hour", *columns))
     result = assemble(some, "command", 3.0)
     assert result.figures[f"worse: {row}"]["an hour"].value == 9
     assert list(result.tables[row].rows.values()) == [WHOLE, "worse"]
-    assert result.tables[row].title == "Beats falsely called S, fibrillation of cinc2017, recordings left out"
+    assert result.tables[row].title == "Falsely called S: cinc2017"
 
 
 def test_each_variant_differs_from_the_default_and_makes_sense() -> None:

@@ -52,7 +52,8 @@ def classify(
     Beats whose highest class probability is below become Q, for a person to look at; what the model would
     have said stays in the annotations' notes and in the CSV's column unsure.
     """
-    if jobs != 1 and (len(recordings) > 1 or not Path(recordings[0]).is_file()):
+    jobs = jobs or os.cpu_count() or 1
+    if jobs > 1 and (len(recordings) > 1 or not Path(recordings[0]).is_file()):
         # Several recordings, in all likelihood: what labels them is imported there while it is here.
         get_ready("ecgtune.batch")
     from ecgtune.batch import classify_files, find_each
@@ -75,7 +76,7 @@ def classify(
             fs=fs,
             units=units,
             min_confidence=min_confidence,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=jobs,
             again=again,
             done=done,
         )

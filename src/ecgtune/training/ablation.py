@@ -23,9 +23,7 @@ from ecgtune.labels import CLASSES
 from ecgtune.self_training import NO_SELF_TRAINING
 from ecgtune.training.config import Config, load_config, make_config
 from ecgtune.training.cross_validation import cross_validate
-from ecgtune.training.further import FALSE_S
 from ecgtune.training.measured import FILE
-from ecgtune.training.on_rhythms import RHYTHMS
 from ecgtune.training.out_of_fold import database_figures
 
 Overrides = Mapping[str, Mapping[str, Any]]
@@ -43,6 +41,8 @@ VARIANTS: dict[str, Overrides] = {
     "without jumps": {"preprocessing": {"usual": 0}},
     "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
     "without faults": {"data": {"faults": []}},
+    "without short stretches": {"data": {"short": 0}},
+    "without short stretches and real artefacts": {"data": {"short": 0, "without_ectopy": []}},
     "without atria": {"preprocessing": {"atria": 0}},
     "without the usual beat": {"preprocessing": {"usual_beat": False}},
     "without recordings of tachycardia": {"data": {"ventricular": []}},
@@ -63,6 +63,9 @@ VARIANTS: dict[str, Overrides] = {
 """What is changed, by section of the configuration: to a value, to what is made of the configuration's, or
 left out (None). `SEEDED` differs in its seed alone. What needs a part goes with it: without look-alikes no
 recordings of tachycardia teach."""
+
+_BESIDE = ("false-s", "rhythms", "without-ectopy", "short")
+"""Tables of a result whose rows stand beside those of other variants."""
 
 _S_F1, _V_F1 = "S F1", "V F1"
 
@@ -120,7 +123,7 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
     whole = _matrices(found[WHOLE])
     figures: dict[str, dict[str, Figure]] = {}
     rows: dict[str, list[str]] = {}
-    beside: dict[str, list[str]] = {}
+    beside: dict[str, Table] = {}
     for name, result in found.items():
         own = _matrices(result)
         of_databases, databases = database_figures({_key(record): matrix for record, matrix in own.items()})
@@ -130,12 +133,13 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
             rows.setdefault(database, []).append(row)
             if name != WHOLE:
                 figures[f"{row}, less"] = _less(own, whole, database)
-        for counted in result.figures:
-            if counted.startswith(FALSE_S) or counted in RHYTHMS:
+        for table in (result.tables[place] for place in _BESIDE if place in result.tables):
+            for counted, label in table.rows.items():
                 row = f"{name}: {counted}"
                 figures[row] = result.figures[counted]
-                beside.setdefault(counted, []).append(row)
-    tables = {}
+                empty = Table(f"{table.title}: {label}", "variant", {}, table.columns)
+                beside.setdefault(counted, empty).rows[row] = name
+    tables: dict[str, Table] = {}
     for database, named in rows.items():
         labels = {row: row.partition(":")[0] for row in named}
         columns = tuple(column for column in figures[named[0]] if " F1" in column)
@@ -144,12 +148,6 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
         if less:
             title = f"The same less those of the configuration {WHOLE}, {database}"
             tables[f"{database}, less"] = Table(title, "variant", less, (_S_F1, _V_F1))
-    for counted, named in beside.items():
-        labels = {row: row.partition(":")[0] for row in named}
-        title = f"Labels in {RHYTHMS.get(counted, counted)}, recordings left out"
-        if counted.startswith(FALSE_S):
-            title = f"Beats falsely called S, {counted.removeprefix(FALSE_S)}, recordings left out"
-        tables[counted] = Table(title, "variant", labels, tuple(figures[named[0]]))
     first = found[WHOLE]
     return replace(
         first,
@@ -157,7 +155,7 @@ def assemble(found: Mapping[str, Result], command: str, wall_s: float) -> Result
         title=f"What each part brings, patients left out: {first.title.partition(' under ')[0]}",
         command=command,
         figures=figures,
-        tables=tables,
+        tables=tables | beside,
         wall_s=wall_s,
         divisions=tuple(dict.fromkeys(each for result in found.values() for each in result.divisions)),
         seeds=tuple(sorted({seed for result in found.values() for seed in result.seeds})),
