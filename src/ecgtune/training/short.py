@@ -4,6 +4,8 @@ People who hold a device in their hands record half a minute of one lead. Of so 
 look-alikes, and what is typical and usual is known less well than in the hours of the databases. And the
 short recordings that train besides hold no early beats, or only such of fibrillation
 (`ecgtune.training.weak`): from them alone a network would learn that in short recordings nothing comes early.
+
+Some stretches keep what the whole recording tells of the usual rate, as those of fibrillation are given any.
 """
 
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgtune.beats import Beats, Preprocessing
+from ecgtune.beats.rhythm import FEATURES, rr_features
 from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
@@ -20,6 +23,8 @@ from ecgtune.signals.resample import WORKING_RATE
 from ecgtune.training.sequences import IGNORED, Recording, labels_of
 from ecgtune.training.tables import RecordKey, rows_of
 from ecgtune.training.weak import join_recordings, one_lead
+
+S, V = CLASSES.index("S"), CLASSES.index("V")
 
 _SECONDS = (20.0, 60.0)
 """How long a stretch lasts."""
@@ -35,6 +40,9 @@ _ECTOPIC = 0.5
 
 _ALONE = 0.75
 """Share of the stretches of which one lead is left."""
+
+_SURROUNDED = 0.5
+"""Share of the stretches that keep the usual rate and the jumps of the whole recording."""
 
 
 def short_recordings(
@@ -54,14 +62,19 @@ def short_recordings(
     label = labels_of(table, rows)
     found = []
     for key in table.records():
-        own = table.of(*key)
-        draw = np.random.default_rng([2, *"/".join(key).encode()])
-        found += [
-            _as_recorded(
-                "/".join(key), table.windows[own][some], table.at[own][some], label[own][some], how, draw
-            )
-            for some in _stretches(table.at[own], label[own], count, draw)
-        ]
+        name, own = "/".join(key), table.of(*key)
+        draw = np.random.default_rng([2, *name.encode()])
+        windows, at, labels = table.windows[own], table.at[own], label[own]
+        whole = rr_features(at, how.near, how.far, how.usual)[:, len(FEATURES) :]
+        for some in _stretches(at, labels, count, draw):
+            beats, rhythm = how.inputs(_leads(windows[some], how, draw), at[some])
+            of_s, of_v = ((labels[some] == each).mean() > 0.5 for each in (S, V))
+            # Where V prevails nothing tells in so short a time, and where S does the usual rate alone.
+            if of_v or (of_s and not how.usual):
+                continue
+            if of_s or draw.random() < _SURROUNDED:
+                rhythm[:, len(FEATURES) : len(FEATURES) + whole.shape[1]] = whole[some]
+            found.append(Recording(name, *map(torch.from_numpy, (beats, rhythm, labels[some]))))
     return join_recordings(found, length)
 
 
@@ -91,7 +104,7 @@ def _stretches(
     at: NDArray[np.integer], label: NDArray[np.int64], count: int, draw: np.random.Generator
 ) -> Iterator[slice]:
     """Draw stretches of a recording's beats at working samples."""
-    ectopic = at[np.isin(label, (CLASSES.index("S"), CLASSES.index("V")))]
+    ectopic = at[np.isin(label, (S, V))]
     for _ in range(count):
         lasts = draw.uniform(*_SECONDS) * WORKING_RATE
         around = len(ectopic) > 0 and draw.random() < _ECTOPIC
@@ -101,17 +114,12 @@ def _stretches(
             yield some
 
 
-def _as_recorded(
-    name: str,
-    windows: NDArray[np.float32],
-    at: NDArray[np.integer],
-    label: NDArray[np.int64],
-    how: Preprocessing,
-    draw: np.random.Generator,
-) -> Recording:
-    if how.leads > 1 and draw.random() < _ALONE:
-        lead = draw.integers(windows.shape[1])
-        windows = np.concatenate([windows[:, lead : lead + 1], np.zeros_like(windows[:, 1:])], axis=1)
-        windows = one_lead(windows, draw)
-    beats, rhythm = how.inputs(windows, at)
-    return Recording(name, *map(torch.from_numpy, (beats, rhythm, label)))
+def _leads(
+    windows: NDArray[np.float32], how: Preprocessing, draw: np.random.Generator
+) -> NDArray[np.float32]:
+    """All leads of a stretch, or one of them, which may stand for two."""
+    if how.leads == 1 or draw.random() >= _ALONE:
+        return windows
+    lead = draw.integers(windows.shape[1])
+    windows = np.concatenate([windows[:, lead : lead + 1], np.zeros_like(windows[:, 1:])], axis=1)
+    return one_lead(windows, draw)
