@@ -1,5 +1,6 @@
 """Stretches of recordings as if nothing else had been recorded."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,13 +8,15 @@ import pytest
 from made_up_recordings import made_up_table
 
 from ecgtune.beats import Preprocessing
+from ecgtune.beats.jumps import FEATURES as OF_JUMPS
+from ecgtune.beats.rhythm import FEATURES
 from ecgtune.labels import CLASSES
 from ecgtune.training import short
 from ecgtune.training.sequences import IGNORED, Recording
 from ecgtune.training.short import short_recordings
 
 HOW = Preprocessing(before=32, after=32)
-V = CLASSES.index("V")
+S, V = CLASSES.index("S"), CLASSES.index("V")
 
 
 @pytest.fixture
@@ -50,6 +53,38 @@ def test_most_have_one_lead_that_may_stand_for_two() -> None:
     assert 0.4 < np.mean(copied) / alone < 0.8
     # What was read stays as it was.
     assert (table.windows == made_up_table({"a": 200}).windows).all()
+
+
+@pytest.mark.usefixtures("unjoined")
+def test_half_of_them_keep_the_usual_rate_of_the_whole_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    how = replace(HOW, usual=1024)
+    own = slice(len(FEATURES), len(FEATURES) + len(OF_JUMPS))
+    table = made_up_table({"a": 300})
+    # The second half is twice as fast, normal beats at first.
+    table.at[:] = 64 + np.cumsum(np.where(np.arange(300) < 150, 120, 60))
+    table.label[:] = np.where(np.arange(300) < 225, 0, S)
+
+    def levels(begin: int) -> list[float]:
+        """Rate beside the usual one, of many stretches of 60 beats."""
+        monkeypatch.setattr(short, "_stretches", lambda *_: [slice(begin, begin + 60)] * 100)
+        made = short_recordings(table, np.arange(300), how, 100, 128)
+        return [float(one.rhythm[:, own][:, 2].median()) for one in made]
+
+    kept = np.array(levels(160))
+    assert set(np.round(kept, 1)) == {0, -0.7}
+    assert 0.3 < (kept < -0.5).mean() < 0.7
+    # What is S throughout is so by the recording's rate alone, and keeps it.
+    assert max(levels(235)) < -0.5
+    assert short_recordings(table, np.arange(300), HOW, 100, 128) == []
+
+
+@pytest.mark.usefixtures("unjoined")
+def test_stretches_in_which_v_prevails_teach_nothing() -> None:
+    table = made_up_table({"a": 300})
+    table.label[:] = np.where(np.arange(300) < 150, 0, V)
+    made = short_recordings(table, np.arange(300), HOW, 100, 128)
+    assert made
+    assert all((one.label == V).float().mean() <= 0.5 for one in made)
 
 
 @pytest.mark.usefixtures("unjoined")
