@@ -115,22 +115,32 @@ def test_two_at_a_time_give_the_same_files_and_outcomes_as_one(
     assert again([records[0], records[2]], two, model, jobs=2) == [True, True]
 
 
-def test_a_process_that_ends_costs_no_more_than_its_recordings(
+def test_a_process_that_is_ended_costs_its_own_recording_alone(
     records: list[Path], out: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(work: Any, job: Any, tasks: list[Path], jobs: int) -> Iterator[tuple[int, Outcome]]:
-        yield 0, work(job, tasks[0])
-        raise BrokenExecutor
+    asked: list[tuple[list[str], int, bool]] = []
 
-    monkeypatch.setattr("ecgtune.batch.run_all", ended)
-    done, *lost = classify_files(records, out, model=model, jobs=2)
-    assert done.error is None
-    assert [outcome.error for outcome in lost] == [
-        f"{path}: the process that labelled it ended, perhaps for want of memory; try --jobs 1"
-        for path in records[1:]
-    ]
-    monkeypatch.undo()
-    assert again(records, out, model) == [True, False, False]
+    def ended(
+        work: Any, job: Any, tasks: list[Path], jobs: int, *, apart: bool
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Do tasks until it is the turn of b, which ends its process."""
+        asked.append(([path.stem for path in tasks], jobs, apart))
+        for place, path in enumerate(tasks):
+            if path.stem == "b":
+                raise BrokenExecutor
+            yield place, work(job, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ecgtune.batch.run_all", ended)
+        first, lost, last = classify_files(records, out, model=model, jobs=2)
+    assert asked == [(["a", "b", "c"], 2, False), (["b", "c"], 1, True), (["c"], 1, True)]
+    assert first.error is None
+    assert last.error is None
+    assert lost.error == (
+        f"{records[1]}: the process that labelled it was ended, most likely for want of memory; "
+        "free some and try again"
+    )
+    assert again(records, out, model) == [True, False, True]
 
 
 def test_outcomes_are_told_as_they_come(records: list[Path], out: Path, model: Model) -> None:

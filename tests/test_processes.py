@@ -64,7 +64,7 @@ def test_whoever_stops_listening_stops_the_work() -> None:
     next(working)
     began = time.perf_counter()
     working.close()
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 2
     assert not [child for child in multiprocessing.active_children() if child.name.startswith("ForkServer")]
 
 
@@ -105,10 +105,23 @@ def test_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{child}").exists() for child in children):
+    while any(is_alive(child) for child in children):
         assert time.monotonic() < deadline, "they go on without their parent"
         time.sleep(0.05)
     parent.stdout.close()
+
+
+def is_alive(process: int) -> bool:
+    """Whether it works; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_single_process_may_be_another_one() -> None:
+    ((_, (_, process, _, _)),) = run_all(look, "shared", [0.0], 1, apart=True)
+    assert process != os.getpid()
 
 
 def test_to_get_ready_twice_is_no_error() -> None:

@@ -1,7 +1,7 @@
 """Many recordings, files in and files out; a broken one does not stop the others, a stopped run goes on."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -189,15 +189,10 @@ def classify_files(
     # Should writing stop half way, old and new files lie side by side: then nothing counts as done. And a
     # folder that takes no file is told of before any recording is read.
     ledger.drop([path.stem for path in due])
-    try:
-        # Closed at once where it is left early, so that no process goes on.
-        with closing(run_all(_label, job, list(due), jobs)) as labelling:
-            for _, outcome in labelling:
-                is_done(_entered(outcome, due[outcome.path], ledger))
-    except BrokenExecutor:
-        for path in [path for path in due if path not in outcomes]:
-            text = f"{path}: the process that labelled it ended, perhaps for want of memory; try --jobs 1"
-            is_done(Outcome(path, path.stem, error=text))
+    # Closed at once where it is left early, so that no process goes on.
+    with closing(_label_all(job, list(due), jobs)) as labelling:
+        for outcome in labelling:
+            is_done(_entered(outcome, due[outcome.path], ledger))
     return [outcomes[path] for path in paths]
 
 
@@ -224,6 +219,23 @@ def _stamp(path: Path, job: Job) -> Stamp:
     }
     as_stored: Stamp = json.loads(json.dumps(stamp))
     return as_stored
+
+
+def _label_all(job: Job, paths: Sequence[Path], jobs: int) -> Generator[Outcome, None, None]:
+    """Label recordings; where a process is ended in the middle, what is left one after the other."""
+    left, alone = list(paths), False
+    while left:
+        try:
+            with closing(run_all(_label, job, left, 1 if alone else jobs, apart=alone)) as labelling:
+                for _, outcome in labelling:
+                    left = [path for path in left if path != outcome.path]
+                    yield outcome
+        except BrokenExecutor:
+            if alone:
+                path = left.pop(0)
+                text = "the process that labelled it was ended, most likely for want of memory"
+                yield Outcome(path, path.stem, error=f"{path}: {text}; free some and try again")
+            alone = True
 
 
 def _label(job: Job, path: Path) -> Outcome:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,13 +14,17 @@ from multiprocessing import (
     parent_process,
     set_forkserver_preload,
 )
-from typing import Any, TypeVar
+from multiprocessing.synchronize import Event
+from typing import Any, NamedTuple, TypeVar
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Made = TypeVar("Made")
 
 Around = Callable[[], AbstractContextManager[object]]
+
+_MOST = 61 if sys.platform == "win32" else None
+"""Processes that Python can wait for at a time."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """By these the libraries behind NumPy are told how many threads a product of matrices may take."""
@@ -46,6 +51,7 @@ def run_all(
     jobs: int,
     *,
     fresh: bool = False,
+    apart: bool = False,
     around: Around = nullcontext,
 ) -> Generator[tuple[int, Made], None, None]:
     """Do tasks, and yield the place of each with what it made when it is finished.
@@ -59,36 +65,44 @@ def run_all(
     tasks
         Begun in this order.
     jobs
-        Processes, each with one thread; 1 works in this one.
+        Processes, each with one thread for products of matrices; 1 works in this one.
     fresh
-        Whether each process imports everything anew; otherwise they come from one that has done so, see
-        `get_ready`.
+        Whether each process imports everything anew; otherwise they come, where the system can do that, from
+        one that is kept for it, see `get_ready`.
+    apart
+        Whether a single process, too, is another one.
     around
         Made and entered in a process before its first task.
+
+    Whoever stops listening waits for the tasks that are being done; others are not begun.
 
     Raises
     ------
     concurrent.futures.BrokenExecutor
         Where a process ended in the middle of its work.
     """
-    if jobs == 1 or len(tasks) < 2:
+    if not apart and (jobs == 1 or len(tasks) < 2):
         with around():
             for place, task in enumerate(tasks):
                 yield place, work(shared, task)
         return
     method = "forkserver" if not fresh and "forkserver" in get_all_start_methods() else "spawn"
-    with _one_thread():
-        pool = ProcessPoolExecutor(
-            min(jobs, len(tasks)),
-            mp_context=get_context(method),
-            initializer=_start,
-            initargs=(work, shared, around),
-        )
-        futures = {pool.submit(_do, task): place for place, task in enumerate(tasks)}
+    context = get_context(method)
+    stopped = context.Event()
+    pool = ProcessPoolExecutor(
+        min(jobs, len(tasks), _MOST or jobs),
+        mp_context=context,
+        initializer=_start,
+        initargs=(work, shared, around, stopped),
+    )
     try:
+        with _one_thread():
+            futures = {pool.submit(_do, task): place for place, task in enumerate(tasks)}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
+        # A process is handed its next task before it is done with the last one.
+        stopped.set()
         pool.shutdown(cancel_futures=True)
 
 
@@ -107,16 +121,25 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-_job: tuple[Callable[[Any, Any], Any], Any, AbstractContextManager[object]] | None = None
+class _Job(NamedTuple):
+    """What a process of a pool does its tasks by."""
+
+    work: Callable[[Any, Any], Any]
+    shared: Any
+    around: AbstractContextManager[object]
+    stopped: Event
 
 
-def _start(work: Callable[[Any, Any], Any], shared: Any, around: Around) -> None:
+_job: _Job | None = None
+
+
+def _start(work: Callable[[Any, Any], Any], shared: Any, around: Around, stopped: Event) -> None:
     """Make a process of a pool ready."""
     global _job
-    _job = work, shared, around()
-    _job[2].__enter__()
     # Ctrl-C reaches all processes; the parent alone decides what becomes of the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _job = _Job(work, shared, around(), stopped)
+    _job.around.__enter__()
     parent = parent_process()
     assert parent is not None
 
@@ -130,5 +153,5 @@ def _start(work: Callable[[Any, Any], Any], shared: Any, around: Around) -> None
 
 def _do(task: Any) -> Any:
     assert _job is not None
-    work, shared, _ = _job
-    return work(shared, task)
+    # Nobody listens to what comes of a task that is begun after that.
+    return None if _job.stopped.is_set() else _job.work(_job.shared, task)

@@ -6,7 +6,7 @@ import pytest
 import ecgtune.training
 from ecgtune.beats import Preprocessing
 from ecgtune.errors import ModelError
-from ecgtune.training.config import TrainingOptions, load_config, make_config, quick_config
+from ecgtune.training.config import DataOptions, TrainingOptions, load_config, make_config, quick_config
 from ecgtune.training.networks import build_network
 from ecgtune.training.sequences import Augmentation
 
@@ -39,6 +39,11 @@ def test_what_follows_from_the_preprocessing_is_filled_in(tmp_path):
         "network": "relation-sequence",
         **{"channels": 6, "width": 150, "rhythm": 11, "before": 60, "alike": True},
     }
+
+
+def test_a_number_of_stretches_is_not_negative():
+    with pytest.raises(ModelError, match="short is -1; give a number of stretches"):
+        DataOptions(short=-1)
 
 
 def test_what_a_file_does_not_say_is_the_default_of_the_classes(tmp_path):

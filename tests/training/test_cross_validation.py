@@ -1,6 +1,7 @@
 """Patients left out in turn."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from small_training import SIDES, small_config
 from ecgtune.beats import Beats
 from ecgtune.databases import find_database
 from ecgtune.evaluation.results import load_result
-from ecgtune.model import load_model
-from ecgtune.training import by_rhythm, cross_validation
+from ecgtune.model import Model, load_model
+from ecgtune.training import by_rhythm, cross_validation, without_ectopy
 from ecgtune.training.fibrillating import Fibrillating
 from ecgtune.training.on_rhythms import Said, SaidOn
 from ecgtune.training.sequences import Recording
@@ -159,11 +160,20 @@ def test_what_is_called_ectopic_without_ectopy_is_counted_by_networks_that_were_
     ]
     monkeypatch.setattr(by_rhythm, "recordings_without_ectopy", lambda *_: everyone)
     taught = kept_apart(monkeypatch, "calm_recordings")
+    counted: list[set[str]] = []
+
+    def false_ectopy(model: Model, found: Iterable[WithoutEctopy]) -> dict[str, dict[RecordKey, np.ndarray]]:
+        some = list(found)
+        counted.append({one.key[1] for one in some})
+        return without_ectopy.false_ectopy(model, some)
+
+    monkeypatch.setattr(cross_validation, "false_ectopy", false_ectopy)
     config = small_config(epochs=1)
     config = replace(config, data=replace(config.data, without_ectopy=("cinc2017",)))
     cross_validation.cross_validate(config, tmp_path / "folds", folds=2)
-    assert [len(names) for names in taught] == [2, 2]
-    assert set.union(*taught) == {one.key[1] for one in everyone}
+    names = {one.key[1] for one in everyone}
+    assert [len(teachers) for teachers in taught] == [2, 2]
+    assert [names - teachers for teachers in taught] == counted
     result = load_result(tmp_path / "folds" / "result.json")
     rows = {row: result.figures[row]["records"].value for row in result.tables["without-ectopy"].rows}
     in_noise = {"false S in noise of cinc2017": 3, "false V in noise of cinc2017": 3}

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from ecgtune.beats import Preprocessing
+from ecgtune.errors import SplitError
 from ecgtune.training.config import DataOptions
 from ecgtune.training.fibrillating import FIBRILLATION, Fibrillating, fibrillating_recordings
 from ecgtune.training.sequences import Recording
@@ -49,6 +50,9 @@ class ByRhythm:
             [*self.tachycardias],
             [*self.without_ectopy],
         )
+        whose = [{(one.key[0], one.patient) for one in kind} for kind in kinds]
+        if sum(map(len, whose)) > len(set().union(*whose)):
+            raise SplitError("a patient has recordings of several kinds, which several folds may get")
         dealt = [left_out(recordings, folds, seed) for recordings in kinds]
         return [set().union(*of_a_fold) for of_a_fold in zip(*dealt, strict=True)]
 

@@ -61,6 +61,8 @@ class DataOptions:
     protocol: str = "inter-patient"
 
     def __post_init__(self) -> None:
+        if self.short < 0:
+            raise ModelError(f"[data] short is {self.short}; give a number of stretches, 0 for none")
         if any(isinstance(kinds, str) for kinds in self.episodes):
             raise ModelError("[data] episodes: give a list of kinds for each copy of the recordings: [[...]]")
         for option, asked, known in (

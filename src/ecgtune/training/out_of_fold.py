@@ -75,7 +75,7 @@ def out_of_fold_result(
     """
     figures, rows = database_figures(matrices)
     tables = database_tables(figures, rows)
-    of_short = {f"{row}{_SHORT}": figure for row, figure in short_figures(short).items()}
+    of_short = {f"{row}{_SHORT}": figure for row, figure in _short_figures(short).items()}
     figures |= of_short
     tables["short"] = Table(
         "Half minutes of one lead, each labelled by itself",
@@ -130,7 +130,7 @@ def out_of_fold_result(
     )
 
 
-def short_figures(matrices: Matrices) -> dict[str, dict[str, Figure]]:
+def _short_figures(matrices: Matrices) -> dict[str, dict[str, Figure]]:
     """Figures of each database, without those of single records."""
     figures, rows = database_figures(matrices)
     return {row: figures[row] for row in rows}

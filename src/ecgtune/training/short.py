@@ -5,7 +5,9 @@ look-alikes, and what is typical and usual is known less well than in the hours 
 short recordings that train besides hold no early beats, or only such of fibrillation
 (`ecgtune.training.weak`): from them alone a network would learn that in short recordings nothing comes early.
 
-Some stretches keep what the whole recording tells of the usual rate, as those of fibrillation are given any.
+Half of the stretches keep what the whole recording tells of the usual rate, as those of fibrillation are
+given any; all in which S beats prevail do, since nothing else tells. Where V beats prevail a stretch is left
+out.
 """
 
 from collections.abc import Iterator
@@ -60,14 +62,14 @@ def short_recordings(
         Beats that a training sees at once; see `ecgtune.training.weak.join_recordings`.
     """
     label = labels_of(table, rows)
-    found = []
-    for key in table.records():
+    found: list[Recording] = []
+    for key in table.records() if count else ():
         name, own = "/".join(key), table.of(*key)
         draw = np.random.default_rng([2, *name.encode()])
         windows, at, labels = table.windows[own], table.at[own], label[own]
         whole = rr_features(at, how.near, how.far, how.usual)[:, len(FEATURES) :]
         for some in _stretches(at, labels, count, draw):
-            beats, rhythm = how.inputs(_leads(windows[some], how, draw), at[some])
+            beats, rhythm = how.inputs(_some_leads(windows[some], how, draw), at[some])
             of_s, of_v = ((labels[some] == each).mean() > 0.5 for each in (S, V))
             # Where V prevails nothing tells in so short a time, and where S does the usual rate alone.
             if of_v or (of_s and not how.usual):
@@ -91,7 +93,7 @@ def score_short(
         own = table.of(*key)
         at, windows = table.at[own], table.windows[own].copy()
         windows[:, 1:] = 0
-        edges = np.searchsorted(at, np.arange(0, at[-1] + HALF_MINUTE, HALF_MINUTE)[1:-1])
+        edges = np.searchsorted(at, np.arange(HALF_MINUTE, at[-1] + 1, HALF_MINUTE))
         said = [
             model.predict(*piece).argmax(axis=1)
             for piece in zip(np.split(windows, edges), np.split(at, edges), strict=True)
@@ -114,7 +116,7 @@ def _stretches(
             yield some
 
 
-def _leads(
+def _some_leads(
     windows: NDArray[np.float32], how: Preprocessing, draw: np.random.Generator
 ) -> NDArray[np.float32]:
     """All leads of a stretch, or one of them, which may stand for two."""

@@ -12,7 +12,7 @@ from ecgtune.processes import Made, Shared, Task
 def run_all(
     work: Callable[[Shared, Task], Made], shared: Shared, tasks: Sequence[Task], jobs: int
 ) -> Iterator[tuple[int, Made]]:
-    """Do tasks as `ecgtune.processes.run_all` does, in fresh processes; this one takes one thread, too."""
+    """Do tasks as `ecgtune.processes.run_all` does, in fresh ones; where in this one, with one thread."""
     return processes.run_all(work, shared, tasks, jobs, fresh=True, around=_one_thread)
 
 
