@@ -11,6 +11,7 @@ from small_training import SIDES, small_config
 
 from ecgtune.beats import Beats
 from ecgtune.databases import find_database
+from ecgtune.errors import SplitError
 from ecgtune.evaluation.results import load_result
 from ecgtune.model import Model, load_model
 from ecgtune.training import by_rhythm, cross_validation, without_ectopy
@@ -158,6 +159,7 @@ def test_what_is_called_ectopic_without_ectopy_is_counted_by_networks_that_were_
         WithoutEctopy(one.key, one.patient, one.at, one.windows, 1, what)
         for one, what in zip(few, ("normal rhythm", "noise", "noise", "noise"), strict=True)
     ]
+    monkeypatch.setattr(by_rhythm, "fibrillating_recordings", lambda *_: [])
     monkeypatch.setattr(by_rhythm, "recordings_without_ectopy", lambda *_: everyone)
     taught = kept_apart(monkeypatch, "calm_recordings")
     counted: list[set[str]] = []
@@ -185,3 +187,13 @@ def test_what_is_called_ectopic_without_ectopy_is_counted_by_networks_that_were_
     for fold, teachers in enumerate(taught):
         card = load_model(tmp_path / "folds" / f"fold-{fold}" / "model").card
         assert set(card["training"]["patients_by_rhythm"]) == teachers
+
+
+def test_a_patient_with_recordings_of_two_kinds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: list[Fibrillating]
+) -> None:
+    one = few[0]
+    twice = WithoutEctopy(one.key, one.patient, one.at, one.windows, 1, "noise")
+    monkeypatch.setattr(by_rhythm, "recordings_without_ectopy", lambda *_: [twice])
+    with pytest.raises(SplitError, match="recordings of several kinds"):
+        cross_validation.cross_validate(small_config(epochs=1), tmp_path / "folds", folds=2)
