@@ -68,7 +68,7 @@ def run_all(
         Processes, each with one thread for products of matrices; 1 works in this one.
     fresh
         Whether each process imports everything anew; otherwise they come, where the system can do that, from
-        one that is kept for it, see `get_ready`.
+        one that has imported ``work``'s module and is kept (`get_ready`).
     apart
         Whether a single process, too, is another one.
     around
@@ -87,6 +87,8 @@ def run_all(
                 yield place, work(shared, task)
         return
     method = "forkserver" if not fresh and "forkserver" in get_all_start_methods() else "spawn"
+    if method == "forkserver":
+        get_ready(work.__module__)
     context = get_context(method)
     stopped = context.Event()
     pool = ProcessPoolExecutor(
