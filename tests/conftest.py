@@ -75,8 +75,9 @@ def never_trained(
     torch.manual_seed(0)
     made = build_network(network, **arguments)
     with torch.no_grad():
-        for weights in made.shape.parameters():
-            weights *= louder
+        for name, weights in made.named_parameters():
+            if "shape" in name.split("."):
+                weights *= louder
     described = {
         "name": "tiny",
         "version": "0",
@@ -105,12 +106,24 @@ def timed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def self_trained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small model, never trained but sure of itself, that trains itself on each recording."""
+    return self_trained(tmp_path_factory.mktemp("models") / "self-trained", "relation-sequence")
+
+
+@pytest.fixture(scope="session")
+def ensemble_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the same in two networks."""
+    folder = tmp_path_factory.mktemp("models") / "ensemble"
+    return self_trained(folder, "relation-ensemble", members=2)
+
+
+def self_trained(folder: Path, network: str, **given: object) -> Path:
+    """Save a model as `self_trained_model`, with more arguments of its network."""
     return never_trained(
-        tmp_path_factory.mktemp("models") / "self-trained",
-        network="relation-sequence",
+        folder,
+        network=network,
         louder=40,
         card={"temperature": 0.8, "self_training": {"ventricular": 0.4, "supraventricular": 0.2}},
-        given={"before": 40, "alike": True},
+        given={"before": 40, "alike": True, **given},
         before=40,
         after=80,
         alike=12,

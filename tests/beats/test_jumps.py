@@ -132,3 +132,18 @@ def test_features_are_limited() -> None:
     found = jump_features(rr, np.concatenate([rr, rr[-1:]]), 8, 1024)
     assert found.max() == pytest.approx(0.8)
     assert found.min() == pytest.approx(-0.8)
+
+
+def test_how_well_the_usual_interval_is_known_grows_with_the_beats_that_tell_it() -> None:
+    def known(n: int, within: int = 4096) -> np.ndarray:
+        found = rr_features(np.arange(n) * 100, 8, 64, within, known=True)
+        assert found.shape == (n, len(TIMING) + len(FEATURES) + 1)
+        return found[:, -1]
+
+    assert known(129)[[0, 64, 128]] == pytest.approx(0)
+    assert known(33) == pytest.approx(-np.log(4) / 2)
+    assert known(1025) == pytest.approx(np.log(8) / 2)
+    # More is no better, and beats that are farther away tell nothing.
+    assert known(5000) == pytest.approx(np.log(8) / 2)
+    assert known(500, within=128)[[0, 250]] == pytest.approx([0, np.log(2) / 2])
+    assert known(1).shape == (1,)

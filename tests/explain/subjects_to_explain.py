@@ -15,7 +15,7 @@ from ecgtune.explain.subject_sequence import SequenceSubject
 from ecgtune.labels import CLASSES
 from ecgtune.self_training import NO_SELF_TRAINING, SelfTraining
 from ecgtune.training.image_networks import ImageInput
-from ecgtune.training.networks import build_network
+from ecgtune.training.networks import RelationEnsemble, build_network
 from ecgtune.training.networks.residual_layers import ResidualLayers
 from ecgtune.training.networks.residual_window import ResidualWindow
 from ecgtune.training.networks.windows import WINDOW_NETWORKS, build_window_network
@@ -110,6 +110,13 @@ def _sequence(
     return make
 
 
+def _ensemble() -> tuple[Subject, Examples]:
+    members = [sequence_subject(seed, ALIKE).network for seed in (2, 3)]
+    subject = replace(sequence_subject(how=ALIKE), network=RelationEnsemble(members).eval())
+    reading = sequence_reading(how=ALIKE)
+    return subject, subject.examples(reading, np.array([0, 1, 20, 39]))
+
+
 def _images() -> tuple[Subject, Examples]:
     subject = ImageSubject("few-pixels", FewPixels().eval(), ("a", "b", "c"), ImageInput(size=16, resize=16))
     images = np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3)).astype(np.uint8)
@@ -147,6 +154,7 @@ KINDS: dict[str, Kind] = {
     "sequence": Kind(_sequence(HOW), rhythm=True),
     "sequence with look-alikes": Kind(_sequence(ALIKE), rhythm=True),
     "self-trained sequence": Kind(_sequence(ALIKE, SelfTraining(1.0, 1.0), 400), rhythm=True),
+    "ensemble": Kind(_ensemble, rhythm=True),
     "images": Kind(_images),
     "stack": Kind(_stack),
     **{name: Kind(_windows(name), convolves=name != "ann") for name in WINDOW_NETWORKS},

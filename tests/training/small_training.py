@@ -1,5 +1,7 @@
 """A training small enough for a test: four records of DS1, a network of a few hundred weights."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ecgtune.beats import Beats
@@ -10,8 +12,15 @@ SIDES = {"train": ("106", "208"), "validate": ("119",), "test": ("109",)}
 """All of DS1, the test side too: no test scores DS2."""
 
 
-def small_config(**training: object) -> Config:
-    """The default's shape, much smaller."""
+RELATED = {
+    "network": {"network": "relation-ensemble", "members": 2, "filters": [3], "size": 4, "hidden": 6},
+    "preprocessing": {"before": 40, "after": 80},
+}
+"""Sections of a small configuration: two networks that are trained apart."""
+
+
+def small_config(sections: Mapping[str, object] | None = None, **training: object) -> Config:
+    """The default's shape, much smaller; some sections may be others."""
     options = {"epochs": 3, "patience": 3, "batch": 8, **training}
     content = {
         "name": "small",
@@ -21,7 +30,7 @@ def small_config(**training: object) -> Config:
         "preprocessing": {"before": 32, "after": 32},
         "training": options,
     }
-    return make_config(content, "small.toml")
+    return make_config(content | dict(sections or {}), "small.toml")
 
 
 def split_by_record(index: Beats, sides: dict[str, tuple[str, ...]] = SIDES, seed: int = 0) -> Split:

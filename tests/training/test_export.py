@@ -241,9 +241,11 @@ def test_self_training_needs_a_network_that_tells_what_it_knows(tmp_path):
         save_model(network(), {**CARD, "self_training": {"supraventricular": 2}}, tmp_path / "other")
 
 
-def test_evidence_is_exported_as_torch_gives_it(self_trained_model):
-    model = load_model(self_trained_model)
-    trained, how = load_network(self_trained_model).eval(), model.preprocessing
+@pytest.mark.parametrize("which", ["self_trained_model", "ensemble_model"])
+def test_evidence_is_exported_as_torch_gives_it(which, request):
+    folder = request.getfixturevalue(which)
+    model = load_model(folder)
+    trained, how = load_network(folder).eval(), model.preprocessing
     rng = np.random.default_rng(0)
     beats = rng.normal(size=(30, how.channels, how.width)).astype(np.float32)
     rhythm = rng.normal(size=(30, len(how.rhythm_features))).astype(np.float32)

@@ -34,6 +34,24 @@ BUILT: dict[str, list[Built]] = {
             channels=2,
             width=120,
         ),
+        Built(94_053 + 448, {"before": 80, "leads_told": True}, width=176),
+    ],
+    "relation-ensemble": [
+        Built(3 * 93_989, {"before": 80}, width=176),
+        Built(
+            2 * 4_591,
+            {
+                "members": 2,
+                "before": 40,
+                "filters": [4],
+                "size": 5,
+                "compared": 6,
+                "hidden": 6,
+                "dilations": [2],
+            },
+            channels=2,
+            width=120,
+        ),
     ],
 }
 

@@ -22,6 +22,7 @@ from ecgtune.splits import make_split
 from ecgtune.training import export
 from ecgtune.training import personalize as module
 from ecgtune.training.export import load_network
+from ecgtune.training.networks import RelationEnsemble
 from ecgtune.training.personal_choice import TEMPORAL
 from ecgtune.training.personal_part import labelled_part
 from ecgtune.training.personal_text import format_personalized, to_plain
@@ -252,6 +253,17 @@ def test_a_tuned_network_trains_itself_as_its_parent_does(
     assert found.tuned == tuned
     assert found.parent.self_training.active
     assert found.model.self_training == found.parent.self_training
+
+
+def test_every_network_of_an_ensemble_is_tuned(record: Record, ensemble_model: Path) -> None:
+    parent = load_network(ensemble_model)
+    tuned = learnt(record, load_model(ensemble_model), steps=3).network
+    assert isinstance(parent, RelationEnsemble)
+    assert isinstance(tuned, RelationEnsemble)
+    assert tuned.is_familiar
+    for before, after in zip(parent.members, tuned.members, strict=True):
+        assert not torch.equal(before.look.weight, after.look.weight)
+        assert after.know.any()
 
 
 def test_labels_are_compared_after_self_training(

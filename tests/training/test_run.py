@@ -5,14 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_training import SIDES, small_config
+from small_training import RELATED, SIDES, small_config
 
 from ecgtune.errors import ModelError
 from ecgtune.model import load_model
-from ecgtune.training import estimator, run
+from ecgtune.training import estimator, fit, run
 from ecgtune.training.config import DataOptions
 from ecgtune.training.estimator import KeepRun, SequenceLoss
+from ecgtune.training.export import load_network
+from ecgtune.training.networks import RelationEnsemble
 from ecgtune.training.summary import format_metrics
+from ecgtune.training.tables import training_table
 
 pytestmark = pytest.mark.usefixtures("small_mitdb")
 
@@ -44,7 +47,7 @@ def test_a_run_folder_holds_config_split_history_checkpoints_metrics_and_the_mod
     assert all(0 <= row["macro_f1"] <= 1 for row in history["choose"])
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["best_epoch"] == len(history["refit"])
-    assert 0.05 < metrics["temperature"] < 20
+    assert 0.05 <= metrics["temperature"] <= 20
     assert metrics["validate"]["macro_f1"] == max(row["macro_f1"] for row in history["choose"])
     assert list(metrics["test"]["records"]) == [f"mitdb/{record}" for record in SIDES["test"]]
     # Every annotated beat of the test side is scored: 2,532 in mitdb 109.
@@ -188,6 +191,45 @@ def test_a_number_of_epochs_to_refit_wins_over_the_best_epoch(tmp_path):
     assert [len(history["choose"]), len(history["refit"])] == [2, 3]
     model = load_model(out / "model")
     assert f"up to {model.reach} beats before and after" in model.card["looks_ahead"]
+
+
+def test_the_members_of_an_ensemble_are_trained_apart_and_one_of_them_chooses(tmp_path, monkeypatch):
+    config, out, lines = small_config(RELATED, epochs=2), tmp_path / "run", list[str]()
+    monkeypatch.setattr(run, "training_table", lambda keys, *_: training_table(keys, config.preprocessing))
+    run.train(config, out, seed=3, test=False, tell=lines.append)
+    assert {path.name for path in (out / "refit").iterdir()} == {"member-0", "member-1"}
+    assert {path.name for path in (out / "choose").iterdir()} == {"best.pt", "last.pt"}
+    assert "member 2 of 2" in lines
+    history = json.loads((out / "history.json").read_text())
+    assert len(history["refit"]) == 2 * json.loads((out / "metrics.json").read_text())["best_epoch"]
+    weights = [torch.load(out / "refit" / f"member-{i}" / "last.pt")["module"] for i in range(2)]
+    assert not same(*({name: np.asarray(one) for name, one in each.items()} for each in weights))
+
+    whole = load_network(out / "model")
+    assert isinstance(whole, RelationEnsemble)
+    for member, own in zip(whole.members, weights, strict=True):
+        assert torch.equal(member.look.weight, own["look.weight"])
+
+
+def test_every_member_has_a_seed_of_its_own_whatever_the_seed_of_the_run(tmp_path, monkeypatch):
+    config, seeds = small_config(RELATED), list[int]()
+
+    def fitted(member, *rest):
+        seeds.append(rest[-3])
+        return fit.Fitted(fit.fresh_network(member), [{"epoch": 1}], 1)
+
+    monkeypatch.setattr(fit, "_fit", fitted)
+    for seed in range(3):
+        found = fit.fit(config, [], [], None, tmp_path, seed, print)
+        assert len(found.network.members) == len(found.history) == 2
+    assert seeds == list(range(6))
+
+
+def test_an_ensemble_that_is_not_refitted_or_counted_is_refused():
+    with pytest.raises(ModelError, match="refit = false; of an ensemble only what is refitted is whole"):
+        small_config(RELATED, refit=False)
+    with pytest.raises(ModelError, match="relation-ensemble needs members = how many"):
+        small_config({"network": {"network": "relation-ensemble"}})
 
 
 def test_a_given_temperature_wins_over_the_validation_side(tmp_path):

@@ -6,6 +6,7 @@ import torch
 
 from ecgtune.beats import Preprocessing
 from ecgtune.beats.jumps import FEATURES
+from ecgtune.beats.rhythm import OF_USUAL
 from ecgtune.training import weak
 from ecgtune.training.fibrillating import Fibrillating
 from ecgtune.training.sequences import IGNORED, NOT_ECTOPIC, NOT_S, Recording
@@ -63,6 +64,16 @@ def test_any_rate_may_be_the_usual_one_around_fibrillation() -> None:
     assert np.ptp(levels) > 0.05
     for one in made:
         assert ((one.rhythm[:, drop] == 0) | (one.rhythm[:, drop] == -one.rhythm[:, level])).all()
+
+
+def test_and_any_number_of_beats_tell_it() -> None:
+    how = Preprocessing(usual=64, usual_known=True)
+    column = how.rhythm_features.index(OF_USUAL)
+    made = weak.weak_recordings([recording() for _ in range(8)], how, 40)
+    known = torch.stack([one.rhythm[:, column] for one in made])
+    assert (known == known[:, :1]).all()
+    assert len(known[:, 0].unique()) == len(made)
+    assert known.min() >= np.log(200 / 128) / 2
 
 
 def test_recordings_are_joined_to_whole_sequences() -> None:

@@ -77,6 +77,8 @@ class Preprocessing:
     usual
         RR intervals on either side that give the usual one, which the features of `ecgtune.beats.jumps`
         compare with; a model with 0 reads none of them.
+    usual_known
+        Whether the model is told how well that interval is known (`ecgtune.beats.rhythm.OF_USUAL`).
     atria
         Beats on either side of which the features of `ecgtune.beats.atria` tell the P waves, and of ``far``
         intervals how irregular they are; a model with 0 reads none of them.
@@ -96,6 +98,7 @@ class Preprocessing:
     leads: int = 2
     alike: int = 0
     usual: int = 0
+    usual_known: bool = False
     atria: int = 0
     usual_beat: bool = False
 
@@ -116,6 +119,8 @@ class Preprocessing:
         for name in ("alike", "usual", "atria"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} {getattr(self, name)} asked for; give 0 or more")
+        if self.usual_known and not self.usual:
+            raise ModelError("usual_known without usual asked for; give usual, or usual_known = false")
         if self.atria and self.before < -atria.P[0]:
             raise ModelError(
                 f"windows from {self.before} samples before the beat asked for; P waves are sought from "
@@ -172,9 +177,11 @@ class Preprocessing:
     def rhythm_features(self) -> tuple[str, ...]:
         """Names of the RR features, then of those of the atria, of the usual beat and of look-alikes."""
         of_jumps = jumps.FEATURES if self.usual else ()
+        known = (rhythm.OF_USUAL,) if self.usual_known else ()
         of_atria = atria.FEATURES if self.atria else ()
         of_usual = usual_beat.feature_names(alike=self.alike > 0) if self.usual_beat else ()
-        return rhythm.FEATURES + of_jumps + of_atria + of_usual + (look_alikes.FEATURES if self.alike else ())
+        of_alike = look_alikes.FEATURES if self.alike else ()
+        return rhythm.FEATURES + of_jumps + known + of_atria + of_usual + of_alike
 
     def inputs(
         self, windows: Floats, at: NDArray[np.integer], first: int = 0, stretch: Stretch | None = None
@@ -210,7 +217,7 @@ class Preprocessing:
         scaled = scale_windows(windows, self.before, self.neighbours, self.lost_lead_mv)
         typical = typical_beats(scaled, self.neighbours)
         own = slice(first, first + len(windows))
-        timing = rhythm.rr_features(at, self.near, self.far, self.usual)[own]
+        timing = self.rr_features(at)[own]
         alike = None
         if self.alike:
             alike = look_alikes.look_alikes(scaled, timing, self.before, self.alike, self.stride)
@@ -227,6 +234,10 @@ class Preprocessing:
             )
             timing = np.concatenate([timing, beside], axis=1)
         return Parts(scaled, typical, timing, alike, usual)
+
+    def rr_features(self, at: NDArray[np.integer]) -> Floats:
+        """RR features of beats at the working rate, as `ecgtune.beats.rhythm.rr_features` gives them."""
+        return rhythm.rr_features(at, self.near, self.far, self.usual, known=self.usual_known)
 
     def to_card(self) -> dict[str, Any]:
         """Return the parameters as plain types."""

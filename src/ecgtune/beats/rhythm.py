@@ -24,9 +24,15 @@ RATIOS = 5
 
 SHORTEST_S, LONGEST_S = 0.2, 3.0
 
+OF_USUAL = "beats behind the usual RR"
+"""How well the usual interval is known: half the logarithm of the number of beats that tell it, over 128."""
+
+_KNOWN_WELL = 1024
+"""Beats from which on it is known as well as from more."""
+
 
 def rr_features(
-    at: NDArray[np.integer], near_beats: int, far_beats: int, usual_beats: int = 0
+    at: NDArray[np.integer], near_beats: int, far_beats: int, usual_beats: int = 0, *, known: bool = False
 ) -> NDArray[np.float32]:
     """Describe each beat's timing.
 
@@ -38,16 +44,19 @@ def rr_features(
         Intervals on either side over which the two medians are taken.
     usual_beats
         Intervals on either side that give the usual one (`ecgtune.beats.jumps`); 0 for none of its features.
+    known
+        Whether `OF_USUAL` is told as well.
 
     Returns
     -------
     ndarray
-        float32 [n, features]: `FEATURES`, then those of jumps where they are asked for. An interval beyond
-        the first or last beat counts as typical.
+        float32 [n, features]: `FEATURES`, then those of jumps and `OF_USUAL` where they are asked for. An
+        interval beyond the first or last beat counts as typical.
     """
     n = len(at)
     if n < 2:
-        return np.zeros((n, len(FEATURES) + (len(OF_JUMPS) if usual_beats else 0)), dtype=np.float32)
+        more = (len(OF_JUMPS) if usual_beats else 0) + known
+        return np.zeros((n, len(FEATURES) + more), dtype=np.float32)
     rr = log_intervals(at)
     near = median_filter(rr, size=2 * near_beats + 1, mode="nearest")
     far = median_filter(rr, size=2 * far_beats + 1, mode="nearest")
@@ -62,7 +71,21 @@ def rr_features(
     timing = np.stack(columns, axis=1).astype(np.float32)
     if not usual_beats:
         return timing
-    return np.concatenate([timing, jump_features(rr, near, near_beats, usual_beats)], axis=1)
+    of_jumps = jump_features(rr, near, near_beats, usual_beats)
+    behind = [known_from(beats_around(n, usual_beats))[:, None]] if known else []
+    return np.concatenate([timing, of_jumps, *behind], axis=1)
+
+
+def beats_around(n: int, within: int) -> NDArray[np.int64]:
+    """How many of n beats lie around each, at most ``within`` on either side, int64 [n]."""
+    place = np.arange(n)
+    around: NDArray[np.int64] = np.minimum(place, within) + np.minimum(n - 1 - place, within)
+    return around
+
+
+def known_from(beats: NDArray[np.integer] | float) -> NDArray[np.float32]:
+    """`OF_USUAL` of a usual interval that so many beats tell."""
+    return np.asarray(np.log(np.clip(beats, 1, _KNOWN_WELL) / 128) / 2, dtype=np.float32)
 
 
 def log_intervals(at: NDArray[np.integer]) -> NDArray[np.float64]:

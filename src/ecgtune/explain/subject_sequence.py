@@ -216,7 +216,10 @@ class SequenceSubject:
 
     @property
     def convolution(self) -> nn.Module | None:
-        """The last convolution that a beat's window goes through."""
+        """The last convolution that a beat's window goes through, or where several networks' are joined."""
+        joined: nn.Module | None = getattr(self.network, "joined_maps", None)
+        if joined is not None:
+            return joined
         how = self.preprocessing
         beats = torch.zeros(1, 1, how.channels, how.width)
         rhythm = torch.zeros(1, 1, len(how.rhythm_features))

@@ -17,6 +17,9 @@ from ecgtune.training.episode_rhythms import KINDS
 from ecgtune.training.networks import NETWORKS
 from ecgtune.training.sequences import Augmentation
 
+ENSEMBLE = "relation-ensemble"
+"""The network whose members are trained one by one."""
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -165,6 +168,19 @@ class Config:
         given = NETWORKS[self.network["network"]].given
         return {**self.network, **{name: known[name] for name in given}}
 
+    @property
+    def members(self) -> int:
+        """Networks of an ensemble that are trained apart; 1 where the network is none."""
+        return 1 if self.member is self else int(self.network["members"])
+
+    @property
+    def member(self) -> "Config":
+        """The configuration of a member of an ensemble; this one where the network is none."""
+        if self.network["network"] != ENSEMBLE:
+            return self
+        others = {name: value for name, value in self.network.items() if name != "members"}
+        return replace(self, network=others | {"network": "relation-sequence"})
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as JSON gives them back."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
@@ -223,6 +239,13 @@ def make_config(content: dict[str, Any], path: str) -> Config:
     if not isinstance(made["network"], dict) or made["network"].get("network") not in NETWORKS:
         raise ModelError(f"{path}: [network] needs network = one of: {', '.join(NETWORKS)}")
     network = NETWORKS[made["network"]["network"]]
+    if made["network"]["network"] == ENSEMBLE:
+        if not isinstance(made["network"].get("members"), int):
+            raise ModelError(f"{path}: [network] {ENSEMBLE} needs members = how many")
+        if not made["training"].refit:
+            raise ModelError(
+                f"{path}: [training] refit = false; of an ensemble only what is refitted is whole"
+            )
     if made["self_training"].active and not hasattr(network, "evidence"):
         raise ModelError(
             f"{path}: [self_training] needs what a network knows of each beat, and "

@@ -89,9 +89,9 @@ def cross_validate(
             *made_up.episodes(whole),
         ]
         epochs = config.training.epochs
-        net, _ = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs)
-        card = model_card(config, split, seed, net.module_.reach, by_rhythm.patients(away))
-        model = save_model(net.module_, card, folder / "model")
+        network = fit(config, side, beside, None, folder / "fit", seed, tell, epochs=epochs).network
+        card = model_card(config, split, seed, network.reach, by_rhythm.patients(away))
+        model = save_model(network, card, folder / "model")
         others = table.select(np.isin(table.patient, split.patients("validate")))
         matrices |= score(model, others, index, split.validate)
         short |= score_short(model, others, index, split.validate)
@@ -103,7 +103,7 @@ def cross_validate(
         for rhythm, records in said_on(model, fast).items():
             of_rhythms.setdefault(rhythm, {}).update(records)
         prepared = prepare(table, rows_of(table, index, split.validate), how)
-        said.append(logits_of(net.module_, prepared, config.self_training))
+        said.append(logits_of(network, prepared, config.self_training))
     logits, labels = (np.concatenate(parts) for parts in zip(*said, strict=True))
     metrics = describe(matrices) | {
         "temperature": round(fit_temperature(logits, labels), 3),
@@ -124,8 +124,11 @@ def cross_validate(
         without_ectopy,
         command=f"ecgtune train {config.name} --folds {folds} --seed {seed} --out RUN",
         wall_s=round(time.perf_counter() - began, 1),
-        parameters=sum(weight.numel() for weight in net.module_.parameters()),
-        notes=[f"{folds} networks, each for {config.training.epochs} epochs; no epoch was chosen by a fold"],
+        parameters=sum(weight.numel() for weight in network.parameters()),
+        notes=[
+            f"{folds * config.members} networks, each for {config.training.epochs} epochs; "
+            "no epoch was chosen by a fold"
+        ],
     )
     save_result(result, out / FILE)
     return metrics

@@ -4,12 +4,11 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from skorch import NeuralNet
 from skorch.helper import predefined_split
-from torch import nn
 
 from ecgtune.errors import ModelError
 from ecgtune.files import make_folder, write_whole
@@ -23,7 +22,7 @@ from ecgtune.training.estimator import (
     macro_f1_scoring,
     train_to_best,
 )
-from ecgtune.training.networks import build_network
+from ecgtune.training.networks import BeatNetwork, RelationEnsemble, build_network
 from ecgtune.training.sequences import Excerpts, Recording, class_weights
 
 Progress = Callable[[str], None]
@@ -46,10 +45,28 @@ def claim(out: Path, config: Config, split: Split, seed: int) -> None:
     write_whole(path, mine)
 
 
-def fresh_network(config: Config) -> nn.Module:
+def fresh_network(config: Config) -> BeatNetwork:
     """Build the network with fresh weights."""
     arguments = config.architecture
     return build_network(arguments.pop("network"), **arguments)
+
+
+class Fitted(NamedTuple):
+    """What fitting gives.
+
+    Parameters
+    ----------
+    network
+        With the weights of the best epoch.
+    history
+        A row for each epoch; of an ensemble, of one member behind the other.
+    best
+        That epoch, counted from one; of an ensemble, the last member's.
+    """
+
+    network: BeatNetwork
+    history: list[dict[str, Any]]
+    best: int
 
 
 def fit(
@@ -62,8 +79,8 @@ def fit(
     tell: Progress,
     *,
     epochs: int | None = None,
-) -> tuple[NeuralNet, int]:
-    """Fit from scratch or from where it stopped.
+) -> Fitted:
+    """Fit from scratch or from where it stopped; of an ensemble, every member by itself.
 
     Parameters
     ----------
@@ -76,21 +93,37 @@ def fit(
     validate_side
         Chooses the best epoch; None where the last one is taken.
     folder
-        Of the checkpoints.
+        Of the checkpoints; those of the members of an ensemble are in folders in it.
     seed
-        Of the weights and every random draw.
+        Of the weights and every random draw. Each member of an ensemble has one of its own.
     tell
         Called with each line of progress.
     epochs
         The configuration's where None.
-
-    Returns
-    -------
-    NeuralNet
-        With the weights of the best epoch.
-    int
-        That epoch, counted from one.
     """
+    sides = (train_side, beside, validate_side)
+    if config.member is config:
+        return _fit(config, *sides, folder, seed, tell, epochs)
+    fitted = []
+    for i in range(config.members):
+        tell(f"member {i + 1} of {config.members}")
+        own_seed = config.members * seed + i
+        fitted.append(_fit(config.member, *sides, folder / f"member-{i}", own_seed, tell, epochs))
+    history = [row for one in fitted for row in one.history]
+    members: Any = [one.network for one in fitted]
+    return Fitted(RelationEnsemble(members), history, fitted[-1].best)
+
+
+def _fit(
+    config: Config,
+    train_side: Sequence[Recording],
+    beside: Sequence[Recording],
+    validate_side: Sequence[Recording] | None,
+    folder: Path,
+    seed: int,
+    tell: Progress,
+    epochs: int | None,
+) -> Fitted:
     options = config.training
     planned = options.epochs if epochs is None else epochs
     make_folder(folder)
@@ -123,4 +156,5 @@ def fit(
         callbacks__print_log=None,
         verbose=0,
     ).initialize()
-    return net, train_to_best(net, train_set, keep, planned)
+    best = train_to_best(net, train_set, keep, planned)
+    return Fitted(net.module_, net.history.to_list(), best)

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.self_training import SelfTraining
-from ecgtune.training.networks import RelationSequence
+from ecgtune.training.networks import RelationEnsemble, RelationSequence
 from ecgtune.training.saying import said_of
 from ecgtune.training.sequences import IGNORED, Excerpts, Inputs, Recording, class_weights
 
@@ -30,7 +30,8 @@ class Tuning:
     lr
         Of Adam at the first step; it falls to zero along a cosine.
     hold
-        Weight of the squared distance to the parent's weights (L2-SP, Li 2018, arXiv:1802.01483).
+        Weight of the squared distance to the parent's weights (L2-SP, Li 2018, arXiv:1802.01483); of an
+        ensemble, of the mean over its members.
     class_weight, fewest
         Power of the inverse class frequency that weights the loss; a class with fewer beats is weighted as
         if it had as many.
@@ -73,6 +74,7 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
         parameter.requires_grad_(name.split(".")[0] not in options.frozen)
     free = [parameter for parameter in network.parameters() if parameter.requires_grad]
     start = [parameter.detach().clone() for parameter in free]
+    hold = options.hold / (len(network.members) if isinstance(network, RelationEnsemble) else 1)
     excerpts = Excerpts([recording], options.length, jitter=True)
     weight = class_weights([recording.label], options.class_weight, options.fewest)
     optimizer = torch.optim.Adam(free, lr=options.lr)
@@ -94,7 +96,7 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
             )
             moved = sum(((now - then) ** 2).sum() for now, then in zip(free, start, strict=True))
             optimizer.zero_grad()
-            (loss + options.hold * moved).backward()  # type: ignore[no-untyped-call]
+            (loss + hold * moved).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     finally:
         torch.random.set_rng_state(generator)
@@ -103,7 +105,7 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
 
 def familiar(network: nn.Module) -> nn.Module:
     """Copy a network as it may be tuned to one patient, with what it must not learn of many."""
-    if isinstance(network, RelationSequence):
+    if isinstance(network, RelationSequence | RelationEnsemble):
         return network.made_familiar()
     return copy.deepcopy(network)
 

@@ -24,7 +24,7 @@ from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.record import Annotations, Record
 from ecgtune.training.export import load_network, save_model
-from ecgtune.training.networks import RelationSequence
+from ecgtune.training.networks import RelationEnsemble, RelationSequence
 from ecgtune.training.personal_labels import unchanged
 from ecgtune.training.personal_part import CHECKED, DATABASE, LabelledPart, check_match, labelled_part
 from ecgtune.training.personal_tuning import Tuning, labelled_confusion, tune
@@ -142,7 +142,7 @@ def personalize(
         wrong = (int(learnt.checked[0].sum()), *_wrong(learnt.checked))
         names = ("beats", "wrong_before", "wrong_after")
         card["personal"]["checked"] = dict(zip(names, wrong, strict=True))
-    if isinstance(learnt.network, RelationSequence) and learnt.network.know is not None:
+    if isinstance(learnt.network, RelationSequence | RelationEnsemble) and learnt.network.is_familiar:
         card["architecture"] = card["architecture"] | {"familiar": True}
     new = save_model(learnt.network, card, out)
     rest = _rest(part, (parent, new))

@@ -135,9 +135,9 @@ def train(
     whole = undivided(split, split.train, until)
     teach = [*sides[0], *made_up.faults(whole, until)]
     beside = [*of_rhythms, *short(early, early_rows), *made_up.episodes(whole, until)]
-    net, best = fit(config, teach, beside, sides[1], out / "choose", seed, tell)
-    history = {"choose": net.history.to_list()}
-    temperature = config.training.temperature or temperature_on(net.module_, sides[1], config.self_training)
+    network, chosen, best = fit(config.member, teach, beside, sides[1], out / "choose", seed, tell)
+    history = {"choose": chosen}
+    temperature = config.training.temperature or temperature_on(network, sides[1], config.self_training)
     if config.training.refit:
         epochs = config.training.refit_epochs or best
         tell(f"refitting on training and validation side for {epochs} epochs")
@@ -146,8 +146,9 @@ def train(
         whole, rows = undivided(split, side_rows, until), rows_of(table, index, side_rows)
         teach = [*prepare(table, rows, how), *made_up.faults(whole, until)]
         beside = [*of_rhythms, *short(table, rows), *made_up.episodes(whole, until)]
-        net, _ = fit(config, teach, beside, None, out / "refit", seed, tell, epochs=epochs)
-        history["refit"] = net.history.to_list()
+        network, history["refit"], _ = fit(
+            config, teach, beside, None, out / "refit", seed, tell, epochs=epochs
+        )
     write_whole(out / "history.json", json.dumps(history) + "\n")
 
     metrics: dict[str, Any] = {
@@ -155,7 +156,6 @@ def train(
         "validate": _best(history["choose"]),
         "temperature": temperature,
     }
-    network = net.module_
     card = model_card(config, split, seed, network.reach, by_rhythm.patients()) | {"temperature": temperature}
     model = save_model(network, card, out / "model")
     matrices: dict[RecordKey, NDArray[np.int64]] = {}

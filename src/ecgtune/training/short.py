@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgtune.beats import Beats, Preprocessing
-from ecgtune.beats.rhythm import FEATURES, rr_features
+from ecgtune.beats.rhythm import FEATURES
 from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.labels import CLASSES
 from ecgtune.model import Model
@@ -67,7 +67,7 @@ def short_recordings(
         name, own = "/".join(key), table.of(*key)
         draw = np.random.default_rng([2, *name.encode()])
         windows, at, labels = table.windows[own], table.at[own], label[own]
-        whole = rr_features(at, how.near, how.far, how.usual)[:, len(FEATURES) :]
+        whole = how.rr_features(at)[:, len(FEATURES) :]
         for some in _stretches(at, labels, count, draw):
             beats, rhythm = how.inputs(_some_leads(windows[some], how, draw), at[some])
             of_s, of_v = ((labels[some] == each).mean() > 0.5 for each in (S, V))

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgtune.beats import Preprocessing, jumps
+from ecgtune.beats.rhythm import OF_USUAL, known_from
 from ecgtune.training.fibrillating import Fibrillating
 from ecgtune.training.sequences import IGNORED, NOT_ECTOPIC, NOT_S, Recording
 from ecgtune.training.unlabelled import Unlabelled
@@ -18,6 +19,9 @@ _COPIED = 0.6
 
 _BELOW_USUAL = (-0.2, 0.7)
 """How much shorter than usual, as a logarithm, the intervals of a recording that fibrillates may be."""
+
+_BEATS_OF_USUAL = (200.0, 1024.0)
+"""How many beats may then tell the usual one."""
 
 
 def weak_recordings(found: Iterable[Fibrillating], how: Preprocessing, length: int) -> list[Recording]:
@@ -60,6 +64,8 @@ def _fibrillating(one: Fibrillating, how: Preprocessing, draw: np.random.Generat
         own = slice(first, first + len(jumps.FEATURES))
         below, began, ends = draw.uniform(*_BELOW_USUAL), draw.random() < 0.5, draw.random() < 0.5
         rhythm[:, own] = jumps.in_other_surroundings(rhythm[:, own], below, began, ends)
+        if how.usual_known:
+            rhythm[:, how.rhythm_features.index(OF_USUAL)] = known_from(draw.uniform(*_BEATS_OF_USUAL))
     return _recording(one, beats, rhythm, np.where(one.inside, NOT_S, IGNORED))
 
 

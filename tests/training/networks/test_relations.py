@@ -101,6 +101,17 @@ def test_the_shape_says_nothing_of_n_and_s() -> None:
     torch.testing.assert_close(change[..., 2:], torch.ones(2, 5, 3))
 
 
+def test_how_many_leads_there_are_is_read_where_it_is_told() -> None:
+    told = RelationSequence(4, WIDTH, 7, BEFORE, leads_told=True).eval()
+    rhythm = torch.zeros(1, 1, 7)
+    both, one, none = beats(beat(), beat()), beats(beat()), torch.zeros(1, 4, WIDTH)
+    found = [told.evidence(window[None], rhythm)[0, 0] for window in (both, one, none)]
+    at = BeatRelations.size
+    assert [float(each[at]) for each in found] == pytest.approx([1, 0.5, 0], abs=1e-4)
+    untold = RelationSequence(4, WIDTH, 7, BEFORE).eval().evidence(one[None], rhythm)[0, 0]
+    torch.testing.assert_close(torch.cat([found[1][:at], found[1][at + 1 :]]), untold)
+
+
 def test_made_familiar_a_network_says_the_same_until_it_is_tuned_and_then_of_n_and_s_too() -> None:
     net = network()
     x, rhythm = torch.randn(2, 5, 4, WIDTH), torch.randn(2, 5, 7)

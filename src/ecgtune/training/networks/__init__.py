@@ -4,15 +4,20 @@ from typing import Any
 
 from ecgtune.errors import ModelError
 from ecgtune.training.networks.beat_sequence import BeatSequence
+from ecgtune.training.networks.relation_ensemble import RelationEnsemble
 from ecgtune.training.networks.relation_sequence import RelationSequence
 
-NETWORKS: dict[str, type[BeatSequence]] = {
+BeatNetwork = BeatSequence | RelationEnsemble
+"""What labels sequences of beats; it tells its ``reach``."""
+
+NETWORKS: dict[str, type[BeatSequence] | type[RelationEnsemble]] = {
     "beat-sequence": BeatSequence,
     "relation-sequence": RelationSequence,
+    "relation-ensemble": RelationEnsemble,
 }
 
 
-def build_network(name: str, **arguments: Any) -> BeatSequence:
+def build_network(name: str, **arguments: Any) -> BeatNetwork:
     """Build a network with fresh weights.
 
     Raises
@@ -28,4 +33,4 @@ def build_network(name: str, **arguments: Any) -> BeatSequence:
         raise ModelError(f"network {name}: {error}; correct its arguments") from error
 
 
-__all__ = ["NETWORKS", "BeatSequence", "RelationSequence", "build_network"]
+__all__ = ["NETWORKS", "BeatNetwork", "BeatSequence", "RelationEnsemble", "RelationSequence", "build_network"]

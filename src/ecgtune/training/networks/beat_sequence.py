@@ -44,7 +44,11 @@ class BeatEncoder(nn.Module):
 
     def forward(self, beats: Tensor) -> Tensor:
         """Encode beats [n, channels, width] to [n, size]."""
-        return torch.relu(self.vector(self.dropout(self.convolutions(beats).flatten(1))))
+        return self.from_maps(self.convolutions(beats))
+
+    def from_maps(self, maps: Tensor) -> Tensor:
+        """Encode what the convolutions gave, [n, filters, width], to [n, size]."""
+        return torch.relu(self.vector(self.dropout(maps.flatten(1))))
 
 
 class BeatSequence(nn.Module):

@@ -82,6 +82,9 @@ class RelationSequence(BeatSequence):
         outermost it tells nothing more.
     earliest
         Logarithm of a ratio of RR intervals beyond which it tells nothing more.
+    leads_told
+        Whether the share of leads that are not lost is read beside the relations: of one lead, mean, largest
+        and smallest are the same.
     timed
         Whether a beat's own RR features are read beside its relations; the temporal network always sees them.
     alike
@@ -119,6 +122,7 @@ class RelationSequence(BeatSequence):
         dropout: float = 0.2,
         bends: Sequence[float] = BENDS,
         earliest: float = math.inf,
+        leads_told: bool = False,
         timed: bool = True,
         alike: bool = False,
         familiar: bool = False,
@@ -137,10 +141,10 @@ class RelationSequence(BeatSequence):
                 f"windows of {before} + {width - before} samples asked for; relations are read from "
                 f"{-P[0]} before the fiducial to {T[1]} after it"
             )
-        self.size, self.earliest, self.timed = size, earliest, timed
+        self.size, self.earliest, self.leads_told, self.timed = size, earliest, leads_told, timed
         self.parts, self.seen = parts, seen
         self.relations = BeatRelations(before, width)
-        known = (parts - 1) * BeatRelations.size + (rhythm if timed else 0)
+        known = (parts - 1) * BeatRelations.size + leads_told + (rhythm if timed else 0)
         self.norm = nn.BatchNorm1d(known, affine=False, momentum=0.02)
         self.pieces = PiecewiseLinear(bends)
         self.compare = nn.Sequential(
@@ -154,6 +158,11 @@ class RelationSequence(BeatSequence):
         self.look = nn.Linear(size, classes - _SHAPED)
         self.know = nn.Parameter(torch.zeros(_SHAPED, size)) if familiar else None
 
+    @property
+    def is_familiar(self) -> bool:
+        """Whether the shape adds to N and S too."""
+        return self.know is not None
+
     def made_familiar(self) -> "RelationSequence":
         """Copy the network with ``familiar``; it says what this one says until it is tuned."""
         network = copy.deepcopy(self)
@@ -166,22 +175,35 @@ class RelationSequence(BeatSequence):
         return self.encode_known(beats, self.evidence(beats, rhythm))
 
     def evidence(self, beats: Tensor, rhythm: Tensor) -> Tensor:
-        """Relations and, where ``timed``, RR features, standardised, [batch, beats, numbers].
+        """Relations, leads and RR features, as far as they are read, standardised, [batch, beats, numbers].
 
         They are limited to what ``bends`` tell apart.
         """
         flat = beats.flatten(0, 1)
-        known = self.relations(flat.view(flat.shape[0], self.parts, -1, flat.shape[2]))
+        parts = flat.view(flat.shape[0], self.parts, -1, flat.shape[2])
+        known = [self.relations(parts)]
+        if self.leads_told:
+            there = parts[:, 1].abs().amax(-1) > 0
+            known.append(there.to(flat.dtype).mean(1, keepdim=True))
         if self.timed:
-            known = torch.cat([known, self._limited(rhythm).flatten(0, 1)], 1)
-        limited = self.pieces.limited(self.norm(known))
+            known.append(self._limited(rhythm).flatten(0, 1))
+        limited = self.pieces.limited(self.norm(torch.cat(known, 1)))
         return limited.view(*beats.shape[:2], limited.shape[1])
 
     def encode_known(self, beats: Tensor, evidence: Tensor) -> Tensor:
         """Vectors of beats, as `encode` gives them, whose `evidence` is known already."""
+        return self.encode_maps(self.maps(beats), evidence)
+
+    def maps(self, beats: Tensor) -> Tensor:
+        """What the convolutions make of windows and typical beats, [batch x beats, filters, width]."""
+        maps: Tensor = self.encoder.convolutions(beats.flatten(0, 1)[:, : self.seen])
+        return maps
+
+    def encode_maps(self, maps: Tensor, evidence: Tensor) -> Tensor:
+        """Vectors of beats, as `encode` gives them, whose `maps` and `evidence` are known already."""
         compared = self.compare(self.pieces(evidence.flatten(0, 1)))
-        encoded = torch.cat([compared, self.encoder(beats.flatten(0, 1)[:, : self.seen])], 1)
-        return encoded.view(*beats.shape[:2], 2 * self.size)
+        encoded = torch.cat([compared, self.encoder.from_maps(maps)], 1)
+        return encoded.view(*evidence.shape[:2], 2 * self.size)
 
     def tell(self, encoded: Tensor, rhythm: Tensor) -> Tensor:
         """Of the relations and RR features alone; see `BeatSequence.tell`."""
