@@ -37,11 +37,11 @@ BUILT: dict[str, list[Built]] = {
         Built(94_053 + 448, {"before": 80, "leads_told": True}, width=176),
     ],
     "relation-ensemble": [
-        Built(3 * 93_989, {"before": 80}, width=176),
+        Built(2 * 93_989, {"before": 80}, width=176),
         Built(
-            2 * 4_591,
+            3 * 4_591,
             {
-                "members": 2,
+                "members": 3,
                 "before": 40,
                 "filters": [4],
                 "size": 5,

@@ -32,7 +32,7 @@ class RelationEnsemble(nn.Module):
 
     given: ClassVar[tuple[str, ...]] = RelationSequence.given
 
-    def __init__(self, members: int | Sequence[RelationSequence] = 3, **arguments: Any) -> None:
+    def __init__(self, members: int | Sequence[RelationSequence] = 2, **arguments: Any) -> None:
         super().__init__()
         if isinstance(members, int):
             members = [RelationSequence(**arguments) for _ in range(members)]
