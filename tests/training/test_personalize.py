@@ -264,6 +264,10 @@ def test_every_network_of_an_ensemble_is_tuned(record: Record, ensemble_model: P
     for before, after in zip(parent.members, tuned.members, strict=True):
         assert not torch.equal(before.look.weight, after.look.weight)
         assert after.know.any()
+    held = learnt(record, load_model(ensemble_model), steps=3, frozen=TEMPORAL).network
+    for before, after in zip(parent.members, held.members, strict=True):
+        assert torch.equal(before.leave.weight, after.leave.weight)
+        assert not torch.equal(before.look.weight, after.look.weight)
 
 
 def test_labels_are_compared_after_self_training(

@@ -30,16 +30,23 @@ Overrides = Mapping[str, Mapping[str, Any]]
 
 WHOLE, SEEDED = "as it ships", "another seed"
 
+_NO_USUAL = {"usual": 0, "usual_known": False}
+
 VARIANTS: dict[str, Overrides] = {
     WHOLE: {},
     SEEDED: {},
+    "one network": {"network": {"network": "relation-sequence", "members": None}},
+    "without being told how much is known": {
+        "network": {"leads_told": None},
+        "preprocessing": {"usual_known": False},
+    },
     "without episodes": {"data": {"episodes": []}},
     "without early beats": {"data": {"episodes": lambda copies: _without(copies, "ectopy")}},
     "without early ventricular beats": {
         "data": {"episodes": lambda copies: _without(copies, "ventricular ectopy")}
     },
-    "without jumps": {"preprocessing": {"usual": 0}},
-    "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": {"usual": 0}},
+    "without jumps": {"preprocessing": _NO_USUAL},
+    "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": _NO_USUAL},
     "without faults": {"data": {"faults": []}},
     "without short stretches": {"data": {"short": 0}},
     "without short stretches and real artefacts": {"data": {"short": 0, "without_ectopy": []}},
@@ -54,7 +61,7 @@ VARIANTS: dict[str, Overrides] = {
         "self_training": asdict(NO_SELF_TRAINING),
         "network": {
             "network": "beat-sequence",
-            **dict.fromkeys(("compared", "lost", "earliest")),
+            **dict.fromkeys(("members", "compared", "lost", "earliest", "leads_told")),
         },
     },
     "without pieces": {"network": {"bends": [-2.5, 2.5]}},

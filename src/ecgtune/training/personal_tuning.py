@@ -38,7 +38,7 @@ class Tuning:
     label_smoothing
         Of the cross-entropy.
     frozen
-        Parts of the network that stay as they are, by the first part of their parameters' names.
+        Parts of the network that stay as they are, by a part of their parameters' names.
     """
 
     steps: int = 120
@@ -71,7 +71,7 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
     """
     network = familiar(parent).eval()
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name.split(".")[0] not in options.frozen)
+        parameter.requires_grad_(set(name.split(".")).isdisjoint(options.frozen))
     free = [parameter for parameter in network.parameters() if parameter.requires_grad]
     start = [parameter.detach().clone() for parameter in free]
     hold = options.hold / (len(network.members) if isinstance(network, RelationEnsemble) else 1)
