@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import shutil
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -121,7 +123,7 @@ def test_a_process_that_is_ended_costs_its_own_recording_alone(
     asked: list[tuple[list[str], int, bool]] = []
 
     def ended(
-        work: Any, job: Any, tasks: list[Path], jobs: int, *, apart: bool
+        work: Any, job: Any, tasks: list[Path], jobs: int, *, apart: bool, waiting: Any
     ) -> Iterator[tuple[int, Outcome]]:
         """Do tasks until it is the turn of b, which ends its process."""
         asked.append(([path.stem for path in tasks], jobs, apart))
@@ -340,6 +342,24 @@ def test_after_an_interruption_the_same_call_goes_on(
     skipped = again(records, out, model)
     assert skipped[0]
     assert not skipped[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to itself")
+def test_after_ctrl_c_recordings_that_were_waited_for_are_done(
+    tmp_path: Path, out: Path, model: Model
+) -> None:
+    records = [store(tmp_path / "in", f"r{i}", i) for i in range(6)]
+    waited: list[Path] = []
+
+    def interrupt(outcome: Outcome) -> None:
+        if not waited:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        classify_files(records, out, model=model, jobs=2, done=interrupt, waiting=waited.extend)
+    labelled = {name.split(".")[0] for name in written(out)}
+    assert {path.stem for path in waited} <= labelled
+    assert again(records, out, model) == [path.stem in labelled for path in records]
 
 
 # Where it is written.

@@ -106,6 +106,7 @@ def classify_files(
     jobs: int = 1,
     again: bool = False,
     done: Callable[[Outcome], None] = lambda _: None,
+    waiting: Callable[[list[Path]], None] = lambda _: None,
 ) -> list[Outcome]:
     """Label recordings and write the results; one that fails does not stop the others.
 
@@ -133,6 +134,9 @@ def classify_files(
         Whether recordings that are done are done again.
     done
         Called with each outcome as it comes.
+    waiting
+        Called at the first Ctrl-C with the recordings that are being labelled by other processes; they are
+        finished. A second one ends the processes.
 
     Returns
     -------
@@ -147,6 +151,8 @@ def classify_files(
         Where the model cannot be loaded.
     OutputError
         Where the folder cannot be made or written to, or a format is unknown.
+    KeyboardInterrupt
+        After Ctrl-C.
     """
     check_confidence(min_confidence)
     if not isinstance(model, Model):
@@ -190,7 +196,7 @@ def classify_files(
     # folder that takes no file is told of before any recording is read.
     ledger.drop([path.stem for path in due])
     # Closed at once where it is left early, so that no process goes on.
-    with closing(_label_all(job, list(due), jobs)) as labelling:
+    with closing(_label_all(job, list(due), jobs, waiting)) as labelling:
         for outcome in labelling:
             is_done(_entered(outcome, due[outcome.path], ledger))
     return [outcomes[path] for path in paths]
@@ -221,12 +227,15 @@ def _stamp(path: Path, job: Job) -> Stamp:
     return as_stored
 
 
-def _label_all(job: Job, paths: Sequence[Path], jobs: int) -> Generator[Outcome, None, None]:
+def _label_all(
+    job: Job, paths: Sequence[Path], jobs: int, waiting: Callable[[list[Path]], None]
+) -> Generator[Outcome, None, None]:
     """Label recordings; where a process is ended in the middle, what is left one after the other."""
     left, alone = list(paths), False
     while left:
         try:
-            with closing(run_all(_label, job, left, 1 if alone else jobs, apart=alone)) as labelling:
+            at_once = 1 if alone else jobs
+            with closing(run_all(_label, job, left, at_once, apart=alone, waiting=waiting)) as labelling:
                 for _, outcome in labelling:
                     left = [path for path in left if path != outcome.path]
                     yield outcome
