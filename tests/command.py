@@ -1,5 +1,6 @@
 """The command line inside the test's process, through the same door as the installed program."""
 
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -39,7 +40,9 @@ class Command:
     def __call__(self, *arguments: object) -> Ended:
         self._monkeypatch.setattr(sys, "argv", ["ecgtune", *map(str, arguments)])
         self._capsys.readouterr()
+        ctrl_c = signal.getsignal(signal.SIGINT)
         with pytest.raises(SystemExit) as ended:
             cli.main()
+        signal.signal(signal.SIGINT, ctrl_c)
         out, err = self._capsys.readouterr()
         return Ended(ended.value.code or 0, out, err)

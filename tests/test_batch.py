@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import shutil
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -121,7 +123,7 @@ def test_a_process_that_is_ended_costs_its_own_recording_alone(
     asked: list[tuple[list[str], int, bool]] = []
 
     def ended(
-        work: Any, job: Any, tasks: list[Path], jobs: int, *, apart: bool
+        work: Any, job: Any, tasks: list[Path], jobs: int, *, apart: bool, waiting: Any
     ) -> Iterator[tuple[int, Outcome]]:
         """Do tasks until it is the turn of b, which ends its process."""
         asked.append(([path.stem for path in tasks], jobs, apart))
@@ -340,6 +342,121 @@ def test_after_an_interruption_the_same_call_goes_on(
     skipped = again(records, out, model)
     assert skipped[0]
     assert not skipped[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to itself")
+def test_after_ctrl_c_recordings_that_were_waited_for_are_done(
+    tmp_path: Path, out: Path, model: Model
+) -> None:
+    records = [store(tmp_path / "in", f"r{i}", i) for i in range(6)]
+    waited: list[Path] = []
+
+    def interrupt(outcome: Outcome) -> None:
+        if not waited:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        classify_files(records, out, model=model, jobs=2, done=interrupt, waiting=waited.extend)
+    labelled = {name.split(".")[0] for name in written(out)}
+    assert {path.stem for path in waited} <= labelled
+    assert again(records, out, model) == [path.stem in labelled for path in records]
+
+
+# Whose files they are.
+
+
+def edit(file: Path, content: str) -> None:
+    """Replace a file's content a second after it was written."""
+    time = file.stat().st_mtime_ns + 10**9
+    file.write_text(content)
+    os.utime(file, ns=(time, time))
+
+
+def test_results_of_another_recording_are_not_replaced(tmp_path: Path, out: Path, model: Model) -> None:
+    mine, its = store(tmp_path / "x", "a", 1), store(tmp_path / "y", "a", 2)
+    other = store(tmp_path / "y", "b", 3)
+    again([mine], out, model)
+    before = contents(out)
+    refused, done = classify_files([its, other], out, model=model)
+    assert refused.error == (
+        f"{its}: {out / 'a'}.* are the labels of another recording ({mine}); label it into another --out"
+    )
+    assert done.error is None
+    assert before.items() <= contents(out).items()
+    assert again([mine], out, model) == [True]
+    for name in before:
+        (out / name).unlink()
+    assert again([its], out, model) == [False]
+
+
+def test_a_recording_that_was_moved_is_the_same(records: list[Path], out: Path, model: Model) -> None:
+    again(records, out, model)
+    moved = shutil.move(records[0].parent, out.parent / "moved")
+    assert again([moved / path.name for path in records], out, model) == [False] * 3
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_that_was_changed_is_not_replaced(
+    records: list[Path], out: Path, model: Model, kind: str
+) -> None:
+    again(records[:2], out, model)
+    file = out / f"a.{kind}"
+    edited = "x" * file.stat().st_size
+    edit(file, edited)
+    refused, done, new = classify_files(records, out, model=model, min_confidence=0.7)
+    assert refused.error == (
+        f"{records[0]}: {file} was changed since ecgtune wrote it; move it away or label into another --out"
+    )
+    assert (done.error, new.error) == (None, None)
+    assert file.read_text() == edited
+    assert again(records[:1], out, model) == [True]
+    file.unlink()
+    assert again(records, out, model, min_confidence=0.7) == [False, True, True]
+
+
+def test_a_file_that_was_merely_touched_is_replaced(records: list[Path], out: Path, model: Model) -> None:
+    again(records, out, model)
+    edit(out / "a.csv", (out / "a.csv").read_text())
+    assert again(records, out, model, min_confidence=0.7) == [False] * 3
+
+
+def test_a_changed_file_of_another_format_is_remembered(records: list[Path], out: Path, model: Model) -> None:
+    again(records, out, model)
+    edit(out / "a.csv", "mine")
+    assert again(records, out, model, formats=("ecgt",)) == [False] * 3
+    assert (out / "a.csv").read_text() == "mine"
+    refused, *_ = classify_files(records, out, model=model)
+    assert refused.error is not None
+
+
+def test_a_file_changed_after_an_interruption_is_not_replaced(
+    records: list[Path], out: Path, model: Model
+) -> None:
+    def interrupt(outcome: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    again(records, out, model)
+    with pytest.raises(KeyboardInterrupt):
+        classify_files(records, out, model=model, min_confidence=0.7, done=interrupt)
+    edit(out / "c.csv", "mine")
+    _, other, refused = classify_files(records, out, model=model, min_confidence=0.7)
+    assert other.error is None
+    assert refused.error is not None
+    assert (out / "c.csv").read_text() == "mine"
+
+
+def test_a_notebook_of_an_older_version_serves_as_before(
+    records: list[Path], out: Path, model: Model
+) -> None:
+    again(records, out, model)
+    notebook = out / ".ecgtune.json"
+    entries = json.loads(notebook.read_text())
+    for entry in entries.values():
+        del entry["written"]
+    notebook.write_text(json.dumps(entries))
+    assert again(records, out, model) == [True] * 3
+    edit(out / "a.csv", "mine")
+    assert again(records, out, model, min_confidence=0.7) == [False] * 3
 
 
 # Where it is written.

@@ -130,6 +130,24 @@ def test_an_interrupted_command_says_how_to_go_on(ecgtune: Command, monkeypatch:
     assert ended.lines == ["ecgtune: interrupted; the same command goes on from here"]
 
 
+def test_after_ctrl_c_the_program_says_what_it_waits_for(
+    ecgtune: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(paths: list[Path], *_: object, waiting: Any, **__: object) -> None:
+        waiting(paths)
+        waiting([])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ecgtune.batch.classify_files", interrupted)
+    for name in ("h24.npy", "h12.npy"):
+        (tmp_path / name).touch()
+    ended = ecgtune("classify", tmp_path / "h24.npy", tmp_path / "h12.npy", "--jobs", 1)
+    assert ended.lines == [
+        "ecgtune: waiting for h24, h12; press Ctrl-C again to stop at once",
+        "ecgtune: interrupted; the same command goes on from here",
+    ]
+
+
 def test_help_imports_neither_numpy_nor_torch() -> None:
     code = """
 import sys

@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +70,11 @@ def test_whoever_stops_listening_stops_the_work() -> None:
     assert not [child for child in multiprocessing.active_children() if child.name.startswith("ForkServer")]
 
 
+def importing_from(folder: Path) -> dict[str, str]:
+    """Environment of a program whose processes, too, find modules in a folder."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forkserver")
 def test_what_is_got_ready_is_imported_before_a_process_begins(tmp_path: Path) -> None:
     (tmp_path / "slow_to_import.py").write_text("loaded = True\n")
@@ -82,9 +89,112 @@ def test_what_is_got_ready_is_imported_before_a_process_begins(tmp_path: Path) -
         "    print(sorted(run_all(there, 'slow_to_import', [1, 2], 2)))\n"
     )
     # In a program of its own: what processes come from is started once.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment)
+    ended = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=importing_from(tmp_path)
+    )
     assert ended.stdout.strip() == "[(0, True), (1, True)]", ended.stderr
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to a group of processes")
+
+INTERRUPTED = """
+import os, sys, time
+from ecgtune.processes import run_all
+def wait(release, task):
+    print(os.getpid(), flush=True)
+    while not os.path.exists(release):
+        time.sleep(0.02)
+    return task
+if __name__ == "__main__":
+    waiting = lambda tasks: print("waiting", tasks, flush=True)
+    try:
+        for _, made in run_all(wait, sys.argv[1], [1, 2, 3, 4, 5], 2, fresh=FRESH, waiting=waiting):
+            print("made", made, flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@contextmanager
+def in_a_terminal(script: Path, *arguments: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a script in a group of processes, as a terminal does, which sends Ctrl-C to all of them."""
+    with subprocess.Popen(
+        [sys.executable, script, *arguments],
+        env=importing_from(script.parent),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as program:
+        try:
+            yield program
+        finally:
+            if program.poll() is None:
+                os.killpg(program.pid, signal.SIGKILL)
+
+
+def lines(program: subprocess.Popen[str], count: int) -> list[str]:
+    assert program.stdout is not None
+    return [program.stdout.readline().strip() for _ in range(count)]
+
+
+@posix
+@pytest.mark.parametrize("fresh", [False, True])
+def test_after_ctrl_c_what_is_being_done_is_finished_and_nothing_more_begun(
+    tmp_path: Path, fresh: bool
+) -> None:
+    script, release = tmp_path / "script.py", tmp_path / "release"
+    script.write_text(INTERRUPTED.replace("FRESH", str(fresh)))
+    with in_a_terminal(script, release) as program:
+        lines(program, 2)
+        os.killpg(program.pid, signal.SIGINT)
+        assert lines(program, 1) == ["waiting [1, 2]"]
+        release.touch()
+        out, err = program.communicate(timeout=30)
+    assert sorted(out.splitlines()) == ["interrupted", "made 1", "made 2"]
+    assert err == ""
+
+
+@posix
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path, fresh: bool) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED.replace("FRESH", str(fresh)))
+    with in_a_terminal(script, tmp_path / "never") as program:
+        processes = [int(line) for line in lines(program, 2)]
+        os.killpg(program.pid, signal.SIGINT)
+        lines(program, 1)
+        os.killpg(program.pid, signal.SIGINT)
+        out, err = program.communicate(timeout=30)
+    assert out.splitlines() == ["interrupted"]
+    assert err == ""
+    assert not any(is_alive(process) for process in processes)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forkserver")
+def test_ctrl_c_does_not_reach_what_processes_come_from(tmp_path: Path) -> None:
+    (tmp_path / "slow_to_import.py").write_text(
+        "import time\nprint('importing', flush=True)\ntime.sleep(0.5)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, time\n"
+        "from ecgtune.processes import get_ready, run_all\n"
+        "def there(shared, task):\n"
+        "    return shared in sys.modules\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        get_ready('slow_to_import')\n"
+        "        time.sleep(600)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print(sorted(run_all(there, 'slow_to_import', [1, 2], 2)))\n"
+    )
+    with in_a_terminal(script) as program:
+        assert lines(program, 1) == ["importing"]
+        os.killpg(program.pid, signal.SIGINT)
+        out, err = program.communicate(timeout=30)
+    assert out.strip() == "[(0, True), (1, True)]"
+    assert err == ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

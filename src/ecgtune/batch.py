@@ -6,23 +6,20 @@ from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ecgtune._version import __version__
 from ecgtune.classification import classify
 from ecgtune.errors import EcgtuneError, OutputError, RecordError
-from ecgtune.files import make_folder, write_whole
+from ecgtune.files import make_folder
 from ecgtune.labels import CLASSES
+from ecgtune.ledger import Ledger, Stamp, fingerprint
 from ecgtune.model import Model, load_model
 from ecgtune.processes import run_all
 from ecgtune.readers import find_records, read_record, record_files
 from ecgtune.rejection import check_confidence
 from ecgtune.writers import FORMATS, write
-
-Stamp = dict[str, Any]
-"""What the results of a recording depend on, as JSON gives it back."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +103,13 @@ def classify_files(
     jobs: int = 1,
     again: bool = False,
     done: Callable[[Outcome], None] = lambda _: None,
+    waiting: Callable[[list[Path]], None] = lambda _: None,
 ) -> list[Outcome]:
     """Label recordings and write the results; one that fails does not stop the others.
 
     The same call goes on where an earlier one was stopped: recordings whose outputs are there, made from the
-    same file by the same model with the same options, are left alone.
+    same file by the same model with the same options, are left alone. Outputs of another recording of that
+    name, and such as were changed since they were written, are not replaced; that recording fails.
 
     Parameters
     ----------
@@ -133,6 +132,9 @@ def classify_files(
         Whether recordings that are done are done again.
     done
         Called with each outcome as it comes.
+    waiting
+        Called at the first Ctrl-C with the recordings that are being labelled by other processes; they are
+        finished. A second one ends the processes.
 
     Returns
     -------
@@ -147,6 +149,8 @@ def classify_files(
         Where the model cannot be loaded.
     OutputError
         Where the folder cannot be made or written to, or a format is unknown.
+    KeyboardInterrupt
+        After Ctrl-C.
     """
     check_confidence(min_confidence)
     if not isinstance(model, Model):
@@ -158,7 +162,7 @@ def classify_files(
         raise OutputError(f"no output format asked for; known: {', '.join(FORMATS)}")
     make_folder(out)
     job = Job(out, model, None if leads is None else tuple(leads), tuple(formats), fs, units, min_confidence)
-    ledger = _Ledger(out)
+    ledger = Ledger(out, job.formats)
     first: dict[str, Path] = {}
     for path in paths:
         first.setdefault(path.stem, path)
@@ -178,19 +182,22 @@ def classify_files(
                     "label it into another --out"
                 )
             stamp = _stamp(path, job)
+            is_there = not again and ledger.holds(path.stem, stamp)
+            if not is_there:
+                ledger.check(path, stamp)
         except Exception as error:
             is_done(_failed(path, error))
             continue
-        files = job.files(path)
-        if not again and ledger.holds(path.stem, stamp) and all(file.is_file() for file in files):
-            is_done(Outcome(path, path.stem, files, skipped=True))
+        if is_there:
+            is_done(Outcome(path, path.stem, job.files(path), skipped=True))
         else:
             due[path] = stamp
-    # Should writing stop half way, old and new files lie side by side: then nothing counts as done. And a
-    # folder that takes no file is told of before any recording is read.
-    ledger.drop([path.stem for path in due])
-    # Closed at once where it is left early, so that no process goes on.
-    with closing(_label_all(job, list(due), jobs)) as labelling:
+    # A folder that takes no file is told of before any recording is read. The labelling is closed at once
+    # where it is left early, so that no process goes on.
+    with (
+        ledger.replacing({path.stem: stamp for path, stamp in due.items()}),
+        closing(_label_all(job, list(due), jobs, waiting)) as labelling,
+    ):
         for outcome in labelling:
             is_done(_entered(outcome, due[outcome.path], ledger))
     return [outcomes[path] for path in paths]
@@ -208,7 +215,7 @@ def _stamp(path: Path, job: Job) -> Stamp:
     if clash := {file.resolve() for file in job.files(path)} & {file.resolve() for file in sources}:
         raise OutputError(f"{clash.pop()}: belongs to the recording itself; choose another --out")
     stamp = {
-        "source": _fingerprint(sources),
+        "source": fingerprint(sources),
         "model": [job.model.name, job.model.hash, asdict(job.model.self_training)],
         "leads": job.leads,
         "formats": job.formats,
@@ -221,12 +228,15 @@ def _stamp(path: Path, job: Job) -> Stamp:
     return as_stored
 
 
-def _label_all(job: Job, paths: Sequence[Path], jobs: int) -> Generator[Outcome, None, None]:
+def _label_all(
+    job: Job, paths: Sequence[Path], jobs: int, waiting: Callable[[list[Path]], None]
+) -> Generator[Outcome, None, None]:
     """Label recordings; where a process is ended in the middle, what is left one after the other."""
     left, alone = list(paths), False
     while left:
         try:
-            with closing(run_all(_label, job, left, 1 if alone else jobs, apart=alone)) as labelling:
+            at_once = 1 if alone else jobs
+            with closing(run_all(_label, job, left, at_once, apart=alone, waiting=waiting)) as labelling:
                 for _, outcome in labelling:
                     left = [path for path in left if path != outcome.path]
                     yield outcome
@@ -263,7 +273,7 @@ def _failed(path: Path, error: Exception) -> Outcome:
     return Outcome(path, path.stem, error=text)
 
 
-def _entered(outcome: Outcome, stamp: Stamp, ledger: "_Ledger") -> Outcome:
+def _entered(outcome: Outcome, stamp: Stamp, ledger: Ledger) -> Outcome:
     """Note that a recording is done; where that cannot be written, it is not."""
     if outcome.error is not None:
         return outcome
@@ -272,40 +282,3 @@ def _entered(outcome: Outcome, stamp: Stamp, ledger: "_Ledger") -> Outcome:
     except OutputError as error:
         return Outcome(outcome.path, outcome.name, error=str(error))
     return outcome
-
-
-def _fingerprint(files: Sequence[Path]) -> list[list[object]]:
-    """Name, size and time of a recording's files; enough to see that it was replaced."""
-    marks: list[list[object]] = []
-    for file in files:
-        if file.is_file():
-            about = file.stat()
-            marks.append([str(file.resolve()), about.st_size, about.st_mtime_ns])
-    return marks
-
-
-class _Ledger:
-    """Which recordings of an output folder are done, and with what; written after each of them."""
-
-    def __init__(self, out: Path) -> None:
-        self._path = out / ".ecgtune.json"
-        try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-            self._entries: dict[str, object] = content if isinstance(content, dict) else {}
-        except (OSError, ValueError):
-            self._entries = {}
-
-    def holds(self, name: str, stamp: Stamp) -> bool:
-        return self._entries.get(name) == stamp
-
-    def enter(self, name: str, stamp: Stamp) -> None:
-        self._entries[name] = stamp
-        self.save()
-
-    def drop(self, names: Sequence[str]) -> None:
-        for name in names:
-            self._entries.pop(name, None)
-        self.save()
-
-    def save(self) -> None:
-        write_whole(self._path, json.dumps(self._entries))

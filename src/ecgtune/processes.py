@@ -5,16 +5,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing import (
+    active_children,
     forkserver,
     get_all_start_methods,
     get_context,
     parent_process,
+    resource_tracker,
     set_forkserver_preload,
 )
-from multiprocessing.synchronize import Event
+from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 Shared = TypeVar("Shared")
@@ -40,7 +42,9 @@ def get_ready(module: str) -> None:
     """
     if "forkserver" in get_all_start_methods():
         set_forkserver_preload([module])
-        with _one_thread():
+        # It would let signals through again if it were started below.
+        resource_tracker.ensure_running()
+        with _starting():
             forkserver.ensure_running()
 
 
@@ -53,6 +57,7 @@ def run_all(
     fresh: bool = False,
     apart: bool = False,
     around: Around = nullcontext,
+    waiting: Callable[[list[Task]], None] = lambda _: None,
 ) -> Generator[tuple[int, Made], None, None]:
     """Do tasks, and yield the place of each with what it made when it is finished.
 
@@ -73,11 +78,17 @@ def run_all(
         Whether a single process, too, is another one.
     around
         Made and entered in a process before its first task.
+    waiting
+        Called at the first Ctrl-C with the tasks that are being done.
 
-    Whoever stops listening waits for the tasks that are being done; others are not begun.
+    Whoever stops listening waits for the tasks that are being done; others are not begun. The same holds at
+    the first Ctrl-C, and what is made of those being done is still yielded; a second one ends their
+    processes. That is so in the main thread, where the program has no other answer to Ctrl-C.
 
     Raises
     ------
+    KeyboardInterrupt
+        After Ctrl-C.
     concurrent.futures.BrokenExecutor
         Where a process ended in the middle of its work.
     """
@@ -90,29 +101,79 @@ def run_all(
     if method == "forkserver":
         get_ready(work.__module__)
     context = get_context(method)
-    stopped = context.Event()
-    pool = ProcessPoolExecutor(
-        min(jobs, len(tasks), _MOST or jobs),
-        mp_context=context,
-        initializer=_start,
-        initargs=(work, shared, around, stopped),
-    )
-    try:
-        with _one_thread():
-            futures = {pool.submit(_do, task): place for place, task in enumerate(tasks)}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        # A process is handed its next task before it is done with the last one.
-        stopped.set()
-        pool.shutdown(cancel_futures=True)
+    stopped, begun = context.RawValue("b", 0), context.RawArray("b", len(tasks))
+    finished: SimpleQueue[Future[tuple[Made] | None] | None] = SimpleQueue()
+    others = set(active_children())
+
+    def interrupted(times: int) -> None:
+        stopped.value = 1
+        if times == 1:
+            finished.put(None)
+        else:
+            for process in set(active_children()) - others:
+                process.terminate()
+
+    with _ctrl_c(interrupted):
+        pool = ProcessPoolExecutor(
+            min(jobs, len(tasks), _MOST or jobs),
+            mp_context=context,
+            initializer=_start,
+            initargs=(work, shared, around, stopped, begun),
+        )
+        try:
+            with _starting():
+                left = {pool.submit(_do, place, task): place for place, task in enumerate(tasks)}
+            for future in left:
+                future.add_done_callback(finished.put)
+            while left:
+                done = finished.get()
+                if done is None:
+                    waiting(
+                        [tasks[place] for each, place in left.items() if begun[place] and not each.done()]
+                    )
+                    continue
+                place, made = left.pop(done), done.result()
+                if made is not None:
+                    yield place, made[0]
+        finally:
+            # A process is handed its next task before it is done with the last one.
+            stopped.value = 1
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let processes that start meanwhile take one thread each."""
+def _ctrl_c(pressed: Callable[[int], None]) -> Iterator[None]:
+    """Have Ctrl-C call a function, with how often it was pressed; it interrupts when all inside is done."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    times = 0
+
+    def press(*_: object) -> None:
+        nonlocal times
+        times += 1
+        pressed(times)
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if times:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Let processes that start meanwhile take one thread each, and never hear of Ctrl-C."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
+    if sys.platform != "win32":
+        # They inherit it, and so do those that come from them; to ignore it themselves would be too late.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
@@ -121,6 +182,8 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 class _Job(NamedTuple):
@@ -129,18 +192,19 @@ class _Job(NamedTuple):
     work: Callable[[Any, Any], Any]
     shared: Any
     around: AbstractContextManager[object]
-    stopped: Event
+    stopped: Any
+    begun: Any
 
 
 _job: _Job | None = None
 
 
-def _start(work: Callable[[Any, Any], Any], shared: Any, around: Around, stopped: Event) -> None:
+def _start(work: Callable[[Any, Any], Any], shared: Any, around: Around, stopped: Any, begun: Any) -> None:
     """Make a process of a pool ready."""
     global _job
     # Ctrl-C reaches all processes; the parent alone decides what becomes of the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _job = _Job(work, shared, around(), stopped)
+    _job = _Job(work, shared, around(), stopped, begun)
     _job.around.__enter__()
     parent = parent_process()
     assert parent is not None
@@ -153,7 +217,9 @@ def _start(work: Callable[[Any, Any], Any], shared: Any, around: Around, stopped
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _do(task: Any) -> Any:
+def _do(place: int, task: Any) -> tuple[Any] | None:
+    """Do a task, unless that was stopped."""
     assert _job is not None
-    # Nobody listens to what comes of a task that is begun after that.
-    return None if _job.stopped.is_set() else _job.work(_job.shared, task)
+    # In this order, so that whoever stops the work misses no task that is being done.
+    _job.begun[place] = 1
+    return None if _job.stopped.value else (_job.work(_job.shared, task),)

@@ -79,8 +79,16 @@ def classify(
             jobs=jobs,
             again=again,
             done=done,
+            waiting=_say_waiting,
         )
     _report(missing + outcomes, out, as_json)
+
+
+def _say_waiting(paths: list[Path]) -> None:
+    """Say after Ctrl-C why the program is still there."""
+    if paths:
+        names = ", ".join(path.stem for path in paths)
+        typer.echo(f"ecgtune: waiting for {names}; press Ctrl-C again to stop at once", err=True)
 
 
 def _report(outcomes: "list[Outcome]", out: Path, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """What every command shares: the program, its exit status, JSON, progress."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ def main() -> None:
         typer.echo(f"ecgtune: {where}{error.strerror or error}; check the path and the disk", err=True)
         sys.exit(WRONG_USE)
     if status == INTERRUPTED:
+        # Nothing but the end is left, which Ctrl-C would only break.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         typer.echo("ecgtune: interrupted; the same command goes on from here", err=True)
     sys.exit(status)
 
