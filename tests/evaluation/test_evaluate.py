@@ -107,6 +107,9 @@ def test_training_records_are_apart_and_in_no_headline(database: Path, tmp_path:
     assert "\na " not in headline
     assert "\na " in training
     assert "\n   a" not in found.to_bxb()
+    (line,) = found.left_out(bxb=True)
+    assert "trained on them: a (without --bxb" in line
+    assert found.left_out() == []
     content = json.loads(found.to_json())
     assert content["tested"]["records"] == ["b"]
     assert content["training"]["records"] == ["a"]
@@ -270,6 +273,8 @@ def test_pure_noise_records_are_passed_over(database: Path) -> None:
     write_record(database, "noise")
     cases = find_cases([database], "atr", "mine")
     assert [case.record for case in cases.cases] == ["a", "b"]
+    assert cases.unannotated == ("noise",)
+    assert run(database).left_out() == ["left out, with annotations neither of atr nor of mine: noise"]
 
 
 def test_all_of_mitdb(data: Path, mitdb: Path) -> None:

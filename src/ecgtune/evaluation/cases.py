@@ -63,11 +63,14 @@ class Cases:
         Paths that name no record, and test annotations without a record.
     annotator
         The test annotator's name, given or inferred.
+    unannotated
+        Names of records that have neither annotation file, such as nstdb's pure noise.
     """
 
     cases: tuple[Case, ...]
     failures: tuple[Failure, ...]
     annotator: str
+    unannotated: tuple[str, ...] = ()
 
 
 def find_cases(references: Sequence[str | Path], reference: str, test: str | Path) -> Cases:
@@ -100,13 +103,14 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
     folder, annotator = _test(str(test))
     if folder is not None and not annotator:
         annotator = _infer(folder, records, reference)
-    cases = []
+    cases, unannotated = [], []
     for name, header in records.items():
         beside = folder if folder is not None else header.parent
         case = Case(name, header, header.parent / f"{name}.{reference}", beside / f"{name}.{annotator}")
-        # A record that nobody has annotated (nstdb's pure noise) is no record to evaluate.
         if case.reference.exists() or case.test.exists():
             cases.append(case)
+        else:
+            unannotated.append(name)
     if not cases:
         raise EvaluationError(
             f"none of {_records_text(len(records))} has annotations of"
@@ -114,7 +118,7 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
         )
     if folder is not None and any(Path(path).is_dir() for path in references):
         failures += _without_record(folder, annotator, records)
-    return Cases(tuple(cases), tuple(failures), annotator)
+    return Cases(tuple(cases), tuple(failures), annotator, tuple(unannotated))
 
 
 def trained_on(test: Path) -> bool:
