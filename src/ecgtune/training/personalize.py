@@ -185,7 +185,7 @@ def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning
     how, itself = parent.preprocessing, parent.self_training
     table = part.table(part.end, how)
     every = part.prepared(table, part.whole, how)
-    check_match(part.record, len(part.whole), 0 if every is None else int((every.label >= 0).sum()))
+    check_match(part, 0 if every is None else int((every.label >= 0).sum()), how)
     assert every is not None
     seen = labelled_confusion(network, every, itself)
     beats = dict(zip(CLASSES, seen.sum(axis=1).tolist(), strict=True))
