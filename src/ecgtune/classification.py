@@ -17,6 +17,7 @@ from ecgtune.record import Annotations, Record
 from ecgtune.rejection import check_confidence, reject, rejection_note
 from ecgtune.signals.resample import WORKING_RATE, check_rate, to_native
 from ecgtune.signals.stream import choose_leads, probe
+from ecgtune.tuned import other_recording_note
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -54,7 +55,8 @@ def classify(
     Returns
     -------
     Labelled
-        Beats with class and probabilities, and notes on lost leads and on beats that were rejected.
+        Beats with class and probabilities, and notes: lost leads, rejected beats, a model that was tuned to
+        another recording.
 
     Raises
     ------
@@ -102,14 +104,14 @@ def classify(
         np.array(CLASSES)[probability.argmax(axis=1)],
         probability=probability,
     )
-    patient = identify(record)
+    patient, tuned = identify(record), other_recording_note(model, record)
     labelled = Labelled(
         record if patient is None else replace(record, patient=patient),
         annotations,
         tuple(record.leads[i] for i in read),
         model.name,
         model.hash,
-        _notes(record, asked, usable, seconds),
+        (*([tuned] if tuned else []), *_notes(record, asked, usable, seconds)),
         (patient or record.patient) in model.trained_on,
         _gaps(unreadable, record),
     )
