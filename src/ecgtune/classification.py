@@ -28,6 +28,9 @@ SHORTEST_S = 3.0
 NOTED_S = 5
 """A lead lost for as many seconds is mentioned in the notes."""
 
+FEW_A_MINUTE = 10
+"""Fewer beats a minute of readable signal than any heart keeps up are mentioned in the notes."""
+
 _MOST_NOTES = 20
 
 
@@ -55,8 +58,8 @@ def classify(
     Returns
     -------
     Labelled
-        Beats with class and probabilities, and notes: lost leads, rejected beats, a model that was tuned to
-        another recording.
+        Beats with class and probabilities, and notes: lost leads, rejected beats, hardly any beats, a model
+        that was tuned to another recording.
 
     Raises
     ------
@@ -104,16 +107,19 @@ def classify(
         np.array(CLASSES)[probability.argmax(axis=1)],
         probability=probability,
     )
-    patient, tuned = identify(record), other_recording_note(model, record)
+    gaps = _gaps(unreadable, record)
+    readable_s = record.duration - float(np.diff(gaps, axis=1).sum()) / record.fs
+    said = (other_recording_note(model, record), _few_beats_note(len(at), readable_s))
+    patient = identify(record)
     labelled = Labelled(
         record if patient is None else replace(record, patient=patient),
         annotations,
         tuple(record.leads[i] for i in read),
         model.name,
         model.hash,
-        (*([tuned] if tuned else []), *_notes(record, asked, usable, seconds)),
+        (*(note for note in said if note), *_notes(record, asked, usable, seconds)),
         (patient or record.patient) in model.trained_on,
-        _gaps(unreadable, record),
+        gaps,
     )
     if not min_confidence:
         return labelled
@@ -123,6 +129,13 @@ def classify(
 
 def _no_beats(record: Record) -> RecordError:
     return RecordError(f"{record.name}: no beats found in {record.duration:.0f} s; is this an ECG?")
+
+
+def _few_beats_note(n: int, readable_s: float) -> str | None:
+    if n >= FEW_A_MINUTE * readable_s / 60:
+        return None
+    found = f"{n} beat{'s' * (n != 1)} in {_clock(readable_s)} of signal"
+    return f"hardly any beats were found ({found}): look at the leads, they may show no ECG"
 
 
 def _stretches(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
