@@ -103,6 +103,11 @@ def test_short_recordings_are_labelled(model: Model, seconds: float) -> None:
     assert len(classify(simulate(seconds, seed=4), model).annotations) >= seconds - 1
 
 
+def test_what_the_reader_left_out_is_noted(model: Model) -> None:
+    record = replace(simulate(10), notes=("lead V5 was left out",))
+    assert classify(record, model).notes == ("lead V5 was left out",)
+
+
 @pytest.mark.parametrize("gone", [0, 520])
 def test_hardly_any_beats_are_noted(model: Model, gone: int) -> None:
     """Six beats in ten minutes, of which a part may be missing."""

@@ -58,8 +58,8 @@ def classify(
     Returns
     -------
     Labelled
-        Beats with class and probabilities, and notes: lost leads, rejected beats, hardly any beats, a model
-        that was tuned to another recording.
+        Beats with class and probabilities, and notes: leads left out or lost, rejected beats, hardly any
+        beats, a model that was tuned to another recording.
 
     Raises
     ------
@@ -151,7 +151,8 @@ def _clock(seconds: float) -> str:
 def _notes(
     record: Record, asked: tuple[int, ...], usable: tuple[int, ...], lost: NDArray[np.bool_]
 ) -> tuple[str, ...]:
-    notes = [f"lead {record.leads[i]} carries no signal and was left out" for i in asked if i not in usable]
+    notes = list(record.notes)
+    notes += [f"lead {record.leads[i]} carries no signal and was left out" for i in asked if i not in usable]
     for row, lead in enumerate(usable):
         for begin, end in _stretches(lost[row]):
             if end - begin >= NOTED_S:
