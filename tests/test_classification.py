@@ -103,6 +103,37 @@ def test_short_recordings_are_labelled(model: Model, seconds: float) -> None:
     assert len(classify(simulate(seconds, seed=4), model).annotations) >= seconds - 1
 
 
+def test_what_the_reader_left_out_is_noted(model: Model) -> None:
+    record = replace(simulate(10), notes=("lead V5 was left out",))
+    assert classify(record, model).notes == ("lead V5 was left out",)
+
+
+@pytest.mark.parametrize("gone", [0, 520])
+def test_hardly_any_beats_are_noted(model: Model, gone: int) -> None:
+    """Six beats in ten minutes, of which a part may be missing."""
+    signal = np.random.default_rng(0).normal(0, 0.002, (600 * 250, 1))
+    for second in range(530, 600, 12):
+        signal[second * 250 : second * 250 + 20, 0] += np.hanning(20)
+    signal[: gone * 250] = np.nan
+    labelled = classify(Record.from_array(signal, 250, ("MLII",)), model)
+    n = len(labelled.annotations)
+    assert 0 < n < 10
+    found = f"{n} beats in {'00:01:20' if gone else '00:10:00'} of signal"
+    assert labelled.notes[0] == (
+        f"hardly any beats were found ({found}): look at the leads, they may show no ECG"
+    )
+
+
+def test_a_slow_heart_with_long_pauses_is_no_matter_for_a_note(model: Model) -> None:
+    signal = np.random.default_rng(0).normal(0, 0.002, (300 * 250, 1))
+    for second in range(1, 300, 2):
+        if second % 24 not in (1, 3, 5):
+            signal[second * 250 : second * 250 + 20, 0] += np.hanning(20)
+    labelled = classify(Record.from_array(signal, 250, ("MLII",)), model)
+    assert max(np.diff(labelled.annotations.sample)) == pytest.approx(8 * 250, abs=20)
+    assert labelled.notes == ()
+
+
 # The same answer, however the samples come.
 
 

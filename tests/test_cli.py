@@ -289,7 +289,19 @@ def test_evaluate_compares_real_labels_and_keeps_training_records_apart(
     assert "106" in json.dumps(content)
     rows = ecgtune(*command, "--csv").out.splitlines()
     assert sum(row.startswith("106,") for row in rows) == 1
-    assert len(ecgtune(*command, "--bxb").out.splitlines()) > 3
+    as_bxb = ecgtune(*command, "--bxb")
+    assert len(as_bxb.out.splitlines()) > 3
+    assert (as_bxb.status, len(as_bxb.lines)) == (0, 1)
+    assert "trained on them: 208 (without --bxb" in as_bxb.err
+
+
+def test_evaluate_prints_no_empty_table_where_bxb_leaves_no_record(
+    labels: Path, mitdb: Path, ecgtune: Command
+) -> None:
+    ended = ecgtune("evaluate", mitdb / "208", "--test", labels, "--bxb")
+    assert (ended.status, ended.out, len(ended.lines)) == (2, "", 1)
+    assert ended.err.startswith("ecgtune: left out of --bxb")
+    assert "trained on them: 208; no record is left (without --bxb" in ended.err
 
 
 def test_evaluate_goes_on_where_one_record_is_missing(labels: Path, mitdb: Path, ecgtune: Command) -> None:

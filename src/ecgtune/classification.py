@@ -17,6 +17,7 @@ from ecgtune.record import Annotations, Record
 from ecgtune.rejection import check_confidence, reject, rejection_note
 from ecgtune.signals.resample import WORKING_RATE, check_rate, to_native
 from ecgtune.signals.stream import choose_leads, probe
+from ecgtune.tuned import other_recording_note
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -26,6 +27,9 @@ SHORTEST_S = 3.0
 
 NOTED_S = 5
 """A lead lost for as many seconds is mentioned in the notes."""
+
+FEW_A_MINUTE = 10
+"""Fewer beats a minute of readable signal than any heart keeps up are mentioned in the notes."""
 
 _MOST_NOTES = 20
 
@@ -54,7 +58,8 @@ def classify(
     Returns
     -------
     Labelled
-        Beats with class and probabilities, and notes on lost leads and on beats that were rejected.
+        Beats with class and probabilities, and notes: leads left out or lost, rejected beats, hardly any
+        beats, a model that was tuned to another recording.
 
     Raises
     ------
@@ -102,6 +107,9 @@ def classify(
         np.array(CLASSES)[probability.argmax(axis=1)],
         probability=probability,
     )
+    gaps = _gaps(unreadable, record)
+    readable_s = record.duration - float(np.diff(gaps, axis=1).sum()) / record.fs
+    said = (other_recording_note(model, record), _few_beats_note(len(at), readable_s))
     patient = identify(record)
     labelled = Labelled(
         record if patient is None else replace(record, patient=patient),
@@ -109,9 +117,9 @@ def classify(
         tuple(record.leads[i] for i in read),
         model.name,
         model.hash,
-        _notes(record, asked, usable, seconds),
+        (*(note for note in said if note), *_notes(record, asked, usable, seconds)),
         (patient or record.patient) in model.trained_on,
-        _gaps(unreadable, record),
+        gaps,
     )
     if not min_confidence:
         return labelled
@@ -121,6 +129,13 @@ def classify(
 
 def _no_beats(record: Record) -> RecordError:
     return RecordError(f"{record.name}: no beats found in {record.duration:.0f} s; is this an ECG?")
+
+
+def _few_beats_note(n: int, readable_s: float) -> str | None:
+    if n >= FEW_A_MINUTE * readable_s / 60:
+        return None
+    found = f"{n} beat{'s' * (n != 1)} in {_clock(readable_s)} of signal"
+    return f"hardly any beats were found ({found}): look at the leads, they may show no ECG"
 
 
 def _stretches(flags: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
@@ -136,7 +151,8 @@ def _clock(seconds: float) -> str:
 def _notes(
     record: Record, asked: tuple[int, ...], usable: tuple[int, ...], lost: NDArray[np.bool_]
 ) -> tuple[str, ...]:
-    notes = [f"lead {record.leads[i]} carries no signal and was left out" for i in asked if i not in usable]
+    notes = list(record.notes)
+    notes += [f"lead {record.leads[i]} carries no signal and was left out" for i in asked if i not in usable]
     for row, lead in enumerate(usable):
         for begin, end in _stretches(lost[row]):
             if end - begin >= NOTED_S:

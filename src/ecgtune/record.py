@@ -135,6 +135,8 @@ class Record:
         Patient identity, for splits; the record's own name where nothing is known.
     start
         Time of day of the first sample, if known.
+    notes
+        What was not read of the file, for the user.
     annotations
         `Annotations` by annotator.
     path
@@ -148,6 +150,7 @@ class Record:
     source: SignalSource
     patient: str = ""
     start: datetime | None = None
+    notes: tuple[str, ...] = ()
     annotations: Mapping[str, Annotations] = field(default_factory=lambda: LazyAnnotations({}))
     path: Path | None = None
 

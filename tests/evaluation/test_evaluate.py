@@ -75,6 +75,19 @@ def test_the_reference_annotator_is_not_taken_for_the_test(database: Path) -> No
     assert run(database, database).settings.test == "mine"
 
 
+def test_a_folder_of_an_annotators_name(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.dat").write_bytes(b"")
+    assert [result.record for result in run(database).results] == ["a", "b"]
+    # What the folder has for the records wins.
+    write_annotations(folder / "a.ecgt", beats("N" * 10), FS)
+    assert run(database).settings.test == "ecgt"
+
+
 def test_single_records_and_patterns(database: Path) -> None:
     one = evaluate([database / "b.atr", str(database / "[b]")], test="mine", start=0.0)
     assert [result.record for result in one.results] == ["b"]
@@ -107,6 +120,9 @@ def test_training_records_are_apart_and_in_no_headline(database: Path, tmp_path:
     assert "\na " not in headline
     assert "\na " in training
     assert "\n   a" not in found.to_bxb()
+    (line,) = found.left_out(bxb=True)
+    assert "trained on them: a (without --bxb" in line
+    assert found.left_out() == []
     content = json.loads(found.to_json())
     assert content["tested"]["records"] == ["b"]
     assert content["training"]["records"] == ["a"]
@@ -270,6 +286,8 @@ def test_pure_noise_records_are_passed_over(database: Path) -> None:
     write_record(database, "noise")
     cases = find_cases([database], "atr", "mine")
     assert [case.record for case in cases.cases] == ["a", "b"]
+    assert cases.unannotated == ("noise",)
+    assert run(database).left_out() == ["left out, with annotations neither of atr nor of mine: noise"]
 
 
 def test_all_of_mitdb(data: Path, mitdb: Path) -> None:

@@ -53,6 +53,15 @@ def test_signals_that_become_leads(
     assert (record.leads, record.fs) == (leads, fs)
 
 
+def test_leads_of_another_rate_are_noted(tmp_path: Path) -> None:
+    signals = [signal("ECG II", 180), signal("ECG V1", 360), signal("EEG Cz", 100), signal("Resp", 10)]
+    path = written(tmp_path, *signals)
+    assert read_record(path).notes == (
+        "lead II was left out: it has 180 Hz, the leads that were read have 360 Hz",
+    )
+    assert read_record(written(tmp_path, signal("ECG II"), signal("ECG V1"))).notes == ()
+
+
 @pytest.mark.parametrize(("unit", "size"), [("uV", 1e-3), ("mV", 1), ("V", 1e3), ("nV", 1e-6)])
 def test_units(tmp_path: Path, unit: str, size: float) -> None:
     record = read_record(written(tmp_path, signal("ECG", unit=unit)))

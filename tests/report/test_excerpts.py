@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from ecgtune.labelled import Labelled, summarise
 from ecgtune.report.choice import STRIP_S, Excerpt, choose_excerpts
@@ -12,6 +13,14 @@ def chosen(labelled: Labelled) -> list[Excerpt]:
 
 def reasons(labelled: Labelled, group: str) -> list[str]:
     return [excerpt.reason for excerpt in chosen(labelled) if excerpt.group == group]
+
+
+def pausing(make, seconds: int) -> Labelled:
+    """A beat a second, but for one interval."""
+    labelled = make("N" * (60 + seconds))
+    keep = np.ones(60 + seconds, dtype=bool)
+    keep[30 : 29 + seconds] = False
+    return dataclasses.replace(labelled, annotations=labelled.annotations.select(keep))
 
 
 def test_an_abnormal_recording_shows_what_matters(make) -> None:
@@ -69,6 +78,27 @@ def test_a_pause_is_shown(make) -> None:
     keep[12:15] = False
     labelled = dataclasses.replace(labelled, annotations=labelled.annotations.select(keep))
     assert "longest RR interval, 4.00 s" in reasons(labelled, "rhythm")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "speed"), [(3, 25), (5, 12.5), (8, 12.5), (12, 10), (20, 5), (60, 2.5), (150, 1)]
+)
+def test_a_long_interval_is_shown_with_both_its_beats(make, seconds: int, speed: float) -> None:
+    labelled = pausing(make, seconds)
+    (shown,) = (excerpt for excerpt in chosen(labelled) if "longest RR" in excerpt.reason)
+    assert shown.reason == f"longest RR interval, {seconds:.2f} s"
+    assert shown.speed == speed
+    assert shown.start / 250 <= shown.at_s - 1.4
+    assert shown.stop / 250 >= shown.at_s + seconds + 1.4
+    assert (shown.stop - shown.start) / 250 * speed <= 175
+    others = [excerpt.speed for excerpt in chosen(labelled) if excerpt != shown]
+    assert set(others) == {25}
+
+
+def test_an_interval_that_no_paper_holds_is_shown_from_its_beginning(make) -> None:
+    (shown,) = (excerpt for excerpt in chosen(pausing(make, 300)) if "longest RR" in excerpt.reason)
+    assert shown.reason == "longest RR interval, 300.00 s, its beginning"
+    assert (shown.stop - shown.start) / 250 == 175
 
 
 def test_no_beats_show_the_middle(make) -> None:

@@ -125,6 +125,25 @@ def test_a_strip_marks_each_beat_with_letter_confidence_and_interval(make) -> No
     assert "25 mm/s · 10 mm/mV" in caption
 
 
+@pytest.mark.parametrize(("speed", "step"), [(12.5, 1), (10.0, 2), (5.0, 5), (2.5, 5), (1.0, 20)])
+def test_a_strip_on_slow_paper_keeps_its_scale(make, speed: float, step: int) -> None:
+    labelled = make("N" * 60)
+    labelled = dataclasses.replace(labelled, annotations=labelled.annotations.select(np.array([10, 40])))
+    excerpt = Excerpt("rhythm", "longest RR interval", 250 * 9, 250 * 43, 11.0, 30.0, speed)
+    figure = ET.fromstring(draw_strip(labelled, excerpt))
+    assert f"{speed:g} mm/s · 10 mm/mV" in "".join(figure.find("figcaption").itertext())
+    marked = [int(circle.get("cx")) for circle in figure.iter("circle")]
+    assert marked == [200 + round(2 * 20 * speed), 200 + round(32 * 20 * speed)]
+    small = [element.text for element in figure.iter("text") if element.get("class") == "small"]
+    assert "30000" in small
+    assert small.count("90%") == (2 if speed >= 10 else 0)
+    times = [text for text in small if ":" in text]
+    assert times == [f"00:00:{second:02d}" for second in range(10, 43) if second % step == 0]
+    # A strip that is shorter than the page is not blown up to its width.
+    width = int(figure.find(".//svg").get("viewBox").split()[2])
+    assert width == max(200 + 3500, 200 + 100 * int(np.ceil(34 * speed / 5)))
+
+
 def test_a_strip_draws_the_signal_to_scale(make) -> None:
     labelled = make("NNNNNNNNN")
     figure = ET.fromstring(draw_strip(labelled, Excerpt("N", "N", 0, 1750, 3.0)))

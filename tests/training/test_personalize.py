@@ -124,6 +124,7 @@ def test_the_folder_is_a_model_whose_card_names_parent_patient_and_labels(
     assert personal["beats"] == tuned.beats
     assert personal["options"]["steps"] == FEW.steps
     read = record.read(0, int(UNTIL * record.fs)).astype("<f4").tobytes()
+    assert personal["signal_samples"] == UNTIL * record.fs
     assert personal["signal_sha256"] == hashlib.sha256(read).hexdigest()
     assert card["preprocessing"] == parent.card["preprocessing"]
 
@@ -134,7 +135,12 @@ def test_the_model_classifies_and_knows_that_it_has_seen_the_patient(
     labelled = classify(record, tuned.model)
     assert labelled.model == "tiny-119 0"
     assert labelled.trained_on
-    assert not classify(read_record(mitdb / "106"), tuned.model).trained_on
+    assert labelled.notes == ()
+    other = classify(read_record(mitdb / "106"), tuned.model)
+    assert not other.trained_on
+    assert other.notes[0].startswith(
+        "the model was tuned to another recording, mitdb/119: for another patient"
+    )
 
 
 def test_text_and_plain_types_say_the_same(tuned: Personalized) -> None:
@@ -350,7 +356,7 @@ def of_another(record: Record) -> Annotations:
             {"until": 0.5},
             r"^119: no labelled beat before 0.5 s, the first is at \d\.\d s; give a later",
         ),
-        (atr, {"until": 20}, r"^119: \d+ usable labels are too few to learn a patient from; label 30"),
+        (atr, {"until": 20}, r"^119: \d+ usable labels of \d+ are too few to learn a patient from; "),
         (
             atr,
             {"until": 4000},

@@ -181,14 +181,15 @@ def evaluate(
         typer.echo(evaluation.to_json())
     elif as_csv:
         typer.echo(evaluation.to_csv(), nl=False)
-    elif as_bxb:
-        typer.echo(evaluation.to_bxb(), nl=False)
-    else:
+    elif not as_bxb:
         typer.echo(evaluation.to_text())
-    for failed in evaluation.failures:
-        typer.echo(f"ecgtune: {failed.message}", err=True)
-    if evaluation.failures:
-        raise typer.Exit(SOME_FAILED if evaluation.results else WRONG_USE)
+    elif evaluation.tested.results:
+        typer.echo(evaluation.to_bxb(), nl=False)
+    for line in (*evaluation.left_out(bxb=as_bxb), *evaluation.failures):
+        typer.echo(f"ecgtune: {line}", err=True)
+    shown = evaluation.tested.results if as_bxb else evaluation.results
+    if evaluation.failures or not shown:
+        raise typer.Exit(SOME_FAILED if shown else WRONG_USE)
 
 
 @app.command()

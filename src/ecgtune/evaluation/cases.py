@@ -63,11 +63,14 @@ class Cases:
         Paths that name no record, and test annotations without a record.
     annotator
         The test annotator's name, given or inferred.
+    unannotated
+        Names of records that have neither annotation file, such as nstdb's pure noise.
     """
 
     cases: tuple[Case, ...]
     failures: tuple[Failure, ...]
     annotator: str
+    unannotated: tuple[str, ...] = ()
 
 
 def find_cases(references: Sequence[str | Path], reference: str, test: str | Path) -> Cases:
@@ -82,7 +85,8 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
     test
         Name of an annotator whose files lie beside the records, or ``FOLDER``, or ``FOLDER:ANNOTATOR``. In a
         folder the annotator is the one that is there; the reference annotator and files that are no
-        annotations do not count.
+        annotations do not count. A name that is both is the folder's, unless there is nothing in it for the
+        records.
 
     Returns
     -------
@@ -99,14 +103,20 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
         raise EvaluationError(failures[0].message if failures else "no records given")
     folder, annotator = _test(str(test))
     if folder is not None and not annotator:
-        annotator = _infer(folder, records, reference)
-    cases = []
+        beside = any((header.parent / f"{name}.{test}").exists() for name, header in records.items())
+        found = _annotators(folder, records)
+        if beside and not found:
+            folder, annotator = None, str(test)
+        else:
+            annotator = _infer(folder, found, reference)
+    cases, unannotated = [], []
     for name, header in records.items():
         beside = folder if folder is not None else header.parent
         case = Case(name, header, header.parent / f"{name}.{reference}", beside / f"{name}.{annotator}")
-        # A record that nobody has annotated (nstdb's pure noise) is no record to evaluate.
         if case.reference.exists() or case.test.exists():
             cases.append(case)
+        else:
+            unannotated.append(name)
     if not cases:
         raise EvaluationError(
             f"none of {_records_text(len(records))} has annotations of"
@@ -114,7 +124,7 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
         )
     if folder is not None and any(Path(path).is_dir() for path in references):
         failures += _without_record(folder, annotator, records)
-    return Cases(tuple(cases), tuple(failures), annotator)
+    return Cases(tuple(cases), tuple(failures), annotator, tuple(unannotated))
 
 
 def trained_on(test: Path) -> bool:
@@ -171,14 +181,19 @@ def _test(test: str) -> tuple[Path | None, str]:
     return None, test
 
 
-def _infer(folder: Path, records: Iterable[str], reference: str) -> str:
-    """Find the only annotator that a folder has for the records."""
+def _annotators(folder: Path, records: Iterable[str]) -> Counter[str]:
+    """How many of the records each annotator of a folder has annotated."""
     names = set(records)
     counts: Counter[str] = Counter()
     for path in folder.iterdir():
         stem, dot, annotator = path.name.rpartition(".")
         if dot and stem in names and annotator in AnnotationsBeside(folder / stem, fs=1.0):
             counts[annotator] += 1
+    return counts
+
+
+def _infer(folder: Path, counts: Counter[str], reference: str) -> str:
+    """The only annotator of a folder; the reference annotator where there is no other."""
     others = {name: count for name, count in counts.items() if name != reference}
     found = others or dict(counts)
     if len(found) == 1:

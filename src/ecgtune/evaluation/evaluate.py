@@ -1,7 +1,7 @@
 """The job behind ``ecgtune evaluate``: annotation files in, EC57 figures out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypedDict
@@ -131,11 +131,14 @@ class Evaluation:
         Those that could not, each with a line that says why.
     settings
         What was compared with what.
+    unannotated
+        Names of records that nobody has annotated, which are passed over.
     """
 
     results: tuple[RecordResult, ...]
     failures: tuple[Failure, ...]
     settings: Settings
+    unannotated: tuple[str, ...] = ()
 
     @cached_property
     def tested(self) -> Group:
@@ -168,7 +171,8 @@ class Evaluation:
     def to_bxb(self) -> str:
         """What ``sumstats`` prints for ``bxb -L`` and ``rxr -L``, and the table of shutdowns between them.
 
-        Records that the model was trained on are left out, as the format has no place to mark them.
+        Records that the model was trained on are left out, as the format has no place to mark them; see
+        `left_out`.
         """
         from ecgtune.evaluation.ec57 import report
 
@@ -181,6 +185,28 @@ class Evaluation:
                 report.run_sumstats(group.supraventricular, "S"),
             )
         )
+
+    def left_out(self, *, bxb: bool = False) -> list[str]:
+        """Say which records are not in the output and why, a line for the user each reason.
+
+        Parameters
+        ----------
+        bxb
+            Of `to_bxb`, which also leaves out what the model was trained on.
+        """
+        lines = []
+        if self.unannotated:
+            names = ", ".join(self.unannotated)
+            annotators = f"{self.settings.reference} nor of {self.settings.test}"
+            lines.append(f"left out, with annotations neither of {annotators}: {names}")
+        if bxb and self.training.results:
+            names = ", ".join(result.record for result in self.training.results)
+            lines.append(
+                f"left out of --bxb, since the model that labelled them was trained on them: {names}"
+                + ("" if self.tested.results else "; no record is left")
+                + " (without --bxb, or with --json or --csv, they are shown and marked)"
+            )
+        return lines
 
 
 def evaluate(
@@ -224,7 +250,7 @@ def evaluate(
     Settings(reference, "", classes, start, stop, window)
     found = find_cases(references, reference, test)
     settings = Settings(reference, found.annotator, classes, start, stop, window)
-    return evaluate_cases(found.cases, settings, found.failures)
+    return replace(evaluate_cases(found.cases, settings, found.failures), unannotated=found.unannotated)
 
 
 def evaluate_cases(cases: Iterable[Case], settings: Settings, failures: Iterable[Failure] = ()) -> Evaluation:

@@ -35,8 +35,9 @@ def read_edf(path: Path) -> Record:
         Leads are the signals whose label starts with ``ECG`` or ``EKG``, as the EDF standard names them;
         where there is none, all signals in uV, mV or V that are not named as something else (EEG,
         respiration, ...). Where their rates differ, those of the most common rate, and of equally common
-        ones those of the highest. Notes of EDF+ are the annotator ``edf``: symbol ``"`` with the text in
-        ``aux``. EDF has no code for a missing sample, so there is no NaN.
+        ones those of the highest; the record's ``notes`` name the others. Notes of EDF+ are the annotator
+        ``edf``: symbol ``"`` with the text in ``aux``. EDF has no code for a missing sample, so there is
+        no NaN.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def read_edf(path: Path) -> Record:
             f"{path}: discontinuous recording (EDF+D), whose gaps would be lost; "
             "split it at its gaps into EDF+C files"
         )
-    signals = _ecg(path, edf)
+    signals, others = _ecg(path, edf)
     per_record = signals[0].samples_per_data_record
     duration = edf.data_record_duration
     if duration <= 0 or edf.num_data_records == 0:
@@ -69,6 +70,7 @@ def read_edf(path: Path) -> Record:
         source=EdfSource(path, signals, fs),
         patient=path.stem,
         start=_start(edf),
+        notes=_left_out(others, duration, fs),
         annotations=LazyAnnotations(loaders),
         path=path,
     )
@@ -119,7 +121,8 @@ def _open(path: Path) -> "Edf":
     return edf
 
 
-def _ecg(path: Path, edf: "Edf") -> list["EdfSignal"]:
+def _ecg(path: Path, edf: "Edf") -> tuple[list["EdfSignal"], list["EdfSignal"]]:
+    """ECG signals of one rate, and those of other rates."""
     signals = edf.signals
     chosen = [
         signals[i]
@@ -131,6 +134,7 @@ def _ecg(path: Path, edf: "Edf") -> list["EdfSignal"]:
     chosen = named or chosen
     rates = Counter(signal.samples_per_data_record for signal in chosen)
     rate = max(rates, key=lambda samples: (rates[samples], samples))
+    others = [signal for signal in chosen if signal.samples_per_data_record != rate]
     chosen = [signal for signal in chosen if signal.samples_per_data_record == rate]
     for signal in chosen:
         low, high = signal.physical_range
@@ -139,7 +143,16 @@ def _ecg(path: Path, edf: "Edf") -> list["EdfSignal"]:
                 f"{path}: lead {signal.label}: physical range {low:g} to {high:g} for digital range "
                 f"{signal.digital_min} to {signal.digital_max}; correct the header"
             )
-    return chosen
+    return chosen, others
+
+
+def _left_out(others: list["EdfSignal"], duration: float, fs: float) -> tuple[str, ...]:
+    names = lead_names([signal.label for signal in others])
+    rates = [signal.samples_per_data_record / duration for signal in others]
+    return tuple(
+        f"lead {name} was left out: it has {rate:g} Hz, the leads that were read have {fs:g} Hz"
+        for name, rate in zip(names, rates, strict=True)
+    )
 
 
 def _calibration(signal: "EdfSignal") -> tuple[float, float]:

@@ -5,11 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtune.labelled import PAUSE_S, RATE_WINDOW, Episode, Labelled, Run, Summary, confidence
+from ecgtune.labelled import PAUSE_S, RATE_WINDOW, Episode, Labelled, Moment, Run, Summary, confidence
 from ecgtune.labels import CLASSES
 
-STRIP_S = 7.0
-"""Length of a strip in seconds: 175 mm at 25 mm/s, what fits across a page."""
+PAPER_MM = 175.0
+"""What fits across a page."""
+
+SPEEDS = (25.0, 12.5, 10.0, 5.0, 2.5, 1.0)
+"""Paper speeds in mm/s. A strip has the first, but for an RR interval that is too long for it."""
+
+SLOW = 10.0
+"""On paper slower than this, in mm/s, neighbouring beats have no room for more than their letters."""
+
+STRIP_S = PAPER_MM / SPEEDS[0]
+"""Length of a usual strip in seconds."""
 
 RHYTHM = "rhythm"
 _BEFORE_S = 1.4  # of a run that is longer than a strip
@@ -32,6 +41,8 @@ class Excerpt:
     at_s, length_s
         Time of what is shown, in seconds from the recording's start, and its length; None where the strip
         shows nothing in particular.
+    speed
+        Paper speed in mm/s, of `SPEEDS`.
     """
 
     group: str
@@ -40,6 +51,7 @@ class Excerpt:
     stop: int
     at_s: float
     length_s: float | None = 0.0
+    speed: float = SPEEDS[0]
 
 
 def choose_excerpts(labelled: Labelled, summary: Summary, per_class: int = 5) -> list[Excerpt]:
@@ -97,13 +109,29 @@ class _Chooser:
         """Those apart, in order of time."""
         return sorted(self.apart(excerpts), key=lambda excerpt: excerpt.at_s)
 
-    def excerpt(self, group: str, reason: str, at_s: float, length_s: float | None = 0.0) -> Excerpt:
+    def excerpt(
+        self,
+        group: str,
+        reason: str,
+        at_s: float,
+        length_s: float | None = 0.0,
+        strip_s: float = STRIP_S,
+        speed: float = SPEEDS[0],
+    ) -> Excerpt:
         """In the middle of the strip where it fits, else from near its beginning."""
-        before_s = max((STRIP_S - (length_s or 0.0)) / 2, _BEFORE_S)
+        before_s = max((strip_s - (length_s or 0.0)) / 2, _BEFORE_S)
         fs, n = self.record.fs, self.record.n_samples
-        samples = min(round(STRIP_S * fs), n)
+        samples = min(round(strip_s * fs), n)
         start = min(max(round((at_s - before_s) * fs), 0), n - samples)
-        return Excerpt(group, reason, start, start + samples, at_s, length_s)
+        return Excerpt(group, reason, start, start + samples, at_s, length_s, speed)
+
+    def pause(self, longest: Moment) -> Excerpt:
+        """The beats at both ends of an interval, at the highest paper speed that holds them."""
+        needed = longest.value + 2 * _BEFORE_S
+        speed = next((speed for speed in SPEEDS if needed <= PAPER_MM / speed), SPEEDS[-1])
+        strip_s = PAPER_MM / speed if speed >= SLOW else min(needed, PAPER_MM / speed)
+        reason = f"longest RR interval, {longest.value:.2f} s" + ", its beginning" * (needed > strip_s)
+        return self.excerpt(RHYTHM, reason, longest.at_s, longest.value, strip_s, speed)
 
     def run(self, which: str, run: Run) -> Excerpt:
         reason = f"{which} run: {run.beats} beats at {run.rate:.0f} bpm"
@@ -158,8 +186,7 @@ class _Chooser:
         found = []
         longest, fast, slow = summary.longest_rr, summary.max_rate, summary.min_rate
         if longest is not None and longest.value > PAUSE_S:
-            reason = f"longest RR interval, {longest.value:.2f} s"
-            found.append(self.excerpt(RHYTHM, reason, longest.at_s, longest.value))
+            found.append(self.pause(longest))
         for name, rate in (("highest", fast), ("lowest", slow)):
             if rate is not None:
                 reason = f"{name} rate, {rate.value:.0f} bpm"

@@ -1,7 +1,7 @@
 """Strips: a few seconds of ECG on its paper, with the beats marked.
 
-Units inside a strip are twentieths of a millimetre of ECG paper (25 mm/s, 10 mm/mV), so that coordinates are
-whole numbers; printed at 100 %, a strip has its true size.
+Units inside a strip are twentieths of a millimetre of ECG paper (25 mm/s, slower for a long RR interval;
+10 mm/mV), so that coordinates are whole numbers; printed at 100 %, a strip has its true size.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ecgtune.labelled import Labelled, confidence
 from ecgtune.labels import CLASSES
 from ecgtune.record import Annotations
 from ecgtune.report import svg
-from ecgtune.report.choice import Excerpt
+from ecgtune.report.choice import PAPER_MM, SLOW, SPEEDS, Excerpt
 from ecgtune.report.style import COLOURS
 
 GRID = (
@@ -34,13 +34,14 @@ GRID = (
 MOST_LEADS = 3
 
 _MM = 20
-_PER_SECOND = 25 * _MM
 _MARGIN = 10 * _MM  # left of the signal: the calibration pulse
 _HEAD = 10 * _MM  # above the paper: letters, confidence, RR intervals
 _FOOT = 5 * _MM  # below the paper: times
 _TALLEST = 45  # of one lead, mm; more amplitude is drawn at half gain
 _HIGHEST = 40  # above or below the median, mm
 _SHADE_S = 0.2  # on both sides of what the strip shows
+_TIME_STEPS_S = (1, 2, 5, 10, 20)
+_TIME_WIDTH = 250  # that the text of a time needs
 _POINTS = 3500  # of one trace; more are reduced to the extremes of small pieces
 
 
@@ -89,11 +90,14 @@ def draw_strip(labelled: Labelled, excerpt: Excerpt) -> str:
     signal = record.read(excerpt.start, excerpt.stop)
     leads = [_lead(record.leads[i], signal[:, i]) for i in shown_leads(labelled)]
     seconds = (excerpt.stop - excerpt.start) / record.fs
+    per_second = excerpt.speed * _MM
     # Whole squares of 5 mm, so that the paper ends on a line.
-    width = _MARGIN + 5 * _MM * int(np.ceil(seconds * 5 - 1e-6))
+    width = _MARGIN + 5 * _MM * int(np.ceil(seconds * excerpt.speed / 5 - 1e-6))
+    # Slow paper may be short; it is drawn no larger for that.
+    full = width if excerpt.speed == SPEEDS[0] else max(width, _MARGIN + round(PAPER_MM * _MM))
     height = _MM * sum(lead.above + lead.below for lead in leads)
     parts = [
-        f'<svg class="strip" viewBox="0 0 {width} {_HEAD + height + _FOOT}" role="img" '
+        f'<svg class="strip" viewBox="0 0 {full} {_HEAD + height + _FOOT}" role="img" '
         f'aria-label="{escape(_describe(labelled, excerpt))}">',
         f'<g transform="translate(0 {_HEAD})">',
         svg.rectangle(0, 0, width, height, 'fill="url(#paper)"'),
@@ -101,7 +105,7 @@ def draw_strip(labelled: Labelled, excerpt: Excerpt) -> str:
     ]
     top = 0
     for lead in leads:
-        parts.append(_draw_lead(lead, top, record.fs))
+        parts.append(_draw_lead(lead, top, per_second / record.fs))
         top += _MM * (lead.above + lead.below)
     parts += [_times(excerpt, record.fs, height), "</g>", _beats(labelled, excerpt, height), "</svg>"]
     return f'<figure>{_caption(labelled, excerpt, leads)}<div class="scroll">{"".join(parts)}</div></figure>'
@@ -112,12 +116,13 @@ def _subject(excerpt: Excerpt, fs: float, height: int) -> str:
     if excerpt.length_s is None:
         return ""
     start, stop = excerpt.start / fs, excerpt.stop / fs
+    per_second = excerpt.speed * _MM
     left = max(excerpt.at_s - _SHADE_S, start)
     right = min(excerpt.at_s + excerpt.length_s + _SHADE_S, stop)
     return svg.rectangle(
-        round(_MARGIN + (left - start) * _PER_SECOND),
+        round(_MARGIN + (left - start) * per_second),
         0,
-        round((right - left) * _PER_SECOND),
+        round((right - left) * per_second),
         height,
         'fill="#ffd23f" opacity=".25"',
     )
@@ -137,15 +142,15 @@ def _lead(name: str, signal: NDArray[np.float32]) -> _Lead:
     return _Lead(name, values, gain, min(max(above, 10), _HIGHEST), min(max(below, 5), _HIGHEST))
 
 
-def _draw_lead(lead: _Lead, top: int, fs: float) -> str:
+def _draw_lead(lead: _Lead, top: int, per_sample: float) -> str:
     zero = top + _MM * lead.above
     bottom = zero + _MM * lead.below
-    x = _MARGIN + np.arange(len(lead.signal), dtype=np.float64) * (_PER_SECOND / fs)
+    x = _MARGIN + np.arange(len(lead.signal), dtype=np.float64) * per_sample
     y = np.clip(zero - lead.signal * (lead.gain * _MM), top, bottom)
     parts = []
     missing = np.flatnonzero(np.diff(np.concatenate(([False], np.isnan(y), [False])).astype(np.int8)))
     for start, stop in zip(missing[0::2].tolist(), missing[1::2].tolist(), strict=True):
-        begin, length = _MARGIN + start * _PER_SECOND / fs, (stop - start) * _PER_SECOND / fs
+        begin, length = _MARGIN + start * per_sample, (stop - start) * per_sample
         parts.append(svg.rectangle(round(begin), top, round(length), bottom - top, 'fill="url(#missing)"'))
         if length > 20 * _MM:
             parts.append(svg.text(begin + length / 2, zero, "no signal", anchor="middle"))
@@ -175,8 +180,11 @@ def _reduced(
 def _times(excerpt: Excerpt, fs: float, height: int) -> str:
     start, stop = excerpt.start / fs, excerpt.stop / fs
     parts = []
-    for second in range(int(np.ceil(start - 1e-9)), int(np.floor(stop + 1e-9)) + 1):
-        x = _MARGIN + (second - start) * _PER_SECOND
+    per_second = excerpt.speed * _MM
+    step = next(step for step in _TIME_STEPS_S if step * per_second >= _TIME_WIDTH)
+    first = step * int(np.ceil(start / step - 1e-9))
+    for second in range(first, int(np.floor(stop + 1e-9)) + 1, step):
+        x = _MARGIN + (second - start) * per_second
         parts.append(f'<path class="axis" stroke-width="4" d="M{x:.0f} {height}v30"/>')
         if stop - second > 0.3 and second - start > 0.1:
             parts.append(svg.text(round(x), height + 82, svg.clock(second), "small", anchor="middle"))
@@ -188,9 +196,9 @@ def _beats(labelled: Labelled, excerpt: Excerpt, height: int) -> str:
     annotations, fs = labelled.annotations, labelled.record.fs
     first, last = np.searchsorted(annotations.sample, (excerpt.start, excerpt.stop))
     inside = annotations.select(slice(int(first), int(last)))
-    best = confidence(inside)
+    best = confidence(inside) if excerpt.speed >= SLOW else None
     sure = [] if best is None else _sure(inside, best, labelled.rejected[first:last])
-    x = np.rint(_MARGIN + (inside.sample - excerpt.start) * (_PER_SECOND / fs)).astype(int).tolist()
+    x = np.rint(_MARGIN + (inside.sample - excerpt.start) * (excerpt.speed * _MM / fs)).astype(int).tolist()
     marks, parts = [], []
     for i, (at, symbol) in enumerate(zip(x, inside.symbol.tolist(), strict=True)):
         colour = COLOURS.get(symbol, COLOURS["Q"])
@@ -243,5 +251,5 @@ def _caption(labelled: Labelled, excerpt: Excerpt, leads: list[_Lead]) -> str:
     reason = excerpt.reason[:1].upper() + excerpt.reason[1:]
     return (
         f"<figcaption><b>{escape(reason)}</b><span>{at}</span>"
-        f"<span>25 mm/s · {escape(gain)}</span></figcaption>"
+        f"<span>{excerpt.speed:g} mm/s · {escape(gain)}</span></figcaption>"
     )

@@ -157,28 +157,53 @@ def _with_leads(record: Record, columns: tuple[int, ...]) -> Record:
     return replace(record, leads=names, source=_SomeLeads(record.source, columns))
 
 
-def check_match(record: Record, labels: int, matched: int) -> None:
+def check_match(part: LabelledPart, matched: int, how: Preprocessing) -> None:
     """Refuse labels that do not belong to the recording's beats, and too few of them.
 
     Parameters
     ----------
-    record
-        For its name.
-    labels, matched
-        How many labels the part has, and how many of them a detected beat takes.
+    part
+        The labels.
+    matched
+        How many labels of the whole part a detected beat takes.
+    how
+        Tells what a beat's input reads.
 
     Raises
     ------
     RecordError
-        Where fewer than `NEAR` of them match, or fewer than `FEWEST`.
+        Where fewer than `NEAR` of them match, or fewer than `FEWEST`; the text says which are of no use.
     """
+    name, labels = part.record.name, len(part.whole)
     if matched < NEAR * labels:
         raise RecordError(
-            f"{record.name}: {labels - matched} of {labels} labels lie nowhere near a beat of this recording "
+            f"{name}: {labels - matched} of {labels} labels lie nowhere near a beat of this recording "
             "(150 ms): labels of another recording, at another rate or shifted in time?"
         )
     if matched < FEWEST:
+        given, unused = _unused(part, matched, how)
+        later = " or give a later --until" if len(part.rest) else ""
         raise RecordError(
-            f"{record.name}: {matched} usable labels are too few to learn a patient from; label {FEWEST} "
-            "beats or more (five minutes are a good measure)"
+            f"{name}: {matched} usable labels of {given} are too few to learn a patient from{unused}; "
+            f"{FEWEST} usable ones are needed: label more beats{later} (five minutes are a good measure)"
         )
+
+
+def _unused(part: LabelledPart, matched: int, how: Preprocessing) -> tuple[int, str]:
+    """How many labels there are before the end, and which of them are of no use and why."""
+    before, after = beat_reads(how)
+    seconds = part.index.sample / part.record.fs
+    given = np.flatnonzero(seconds < part.end)
+    crossing = seconds[np.setdiff1d(given, part.whole)]
+    over_tail = (crossing - before < part.check_from) & (crossing + after >= part.check_from)
+    at_tail = int(np.count_nonzero(over_tail))
+    reads = f"(a beat's input reads {before:.1f} s on either side and must not cross it)"
+    counts = (
+        (
+            at_tail,
+            f"too near {part.check_from:.1f} s, where the labels that are held out first begin {reads}",
+        ),
+        (len(crossing) - at_tail, f"as near the end at {part.end:g} s"),
+        (len(part.whole) - matched, "nowhere near a beat (150 ms)"),
+    )
+    return len(given), "".join(f"; {n} {'is' if n == 1 else 'are'} {why}" for n, why in counts if n)

@@ -5,7 +5,6 @@ annotation that it matches, and nothing after the part's end. A tail of it is he
 network labels that worse than the parent, the parent's weights are kept. Otherwise the whole part tunes.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from torch import nn
 
 from ecgtune._version import __version__
 from ecgtune.beats import annotated_beats
-from ecgtune.databases import CATALOGUE, identify
 from ecgtune.errors import OutputError
 from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.labels import CLASSES
@@ -30,6 +28,7 @@ from ecgtune.training.personal_part import CHECKED, DATABASE, LabelledPart, chec
 from ecgtune.training.personal_tuning import Tuning, labelled_confusion, tune
 from ecgtune.training.sequences import labels_of
 from ecgtune.training.tables import record_until, rows_of
+from ecgtune.tuned import name_and_patient, signal_hash
 
 FEWEST_CHECKED = 10
 """A shorter tail says nothing: without one, the tuned weights are kept unseen."""
@@ -185,7 +184,7 @@ def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning
     how, itself = parent.preprocessing, parent.self_training
     table = part.table(part.end, how)
     every = part.prepared(table, part.whole, how)
-    check_match(part.record, len(part.whole), 0 if every is None else int((every.label >= 0).sum()))
+    check_match(part, 0 if every is None else int((every.label >= 0).sum()), how)
     assert every is not None
     seen = labelled_confusion(network, every, itself)
     beats = dict(zip(CLASSES, seen.sum(axis=1).tolist(), strict=True))
@@ -282,10 +281,8 @@ def _card(
     reference: str,
     until: float | None,
 ) -> dict[str, Any]:
-    patient = identify(record) or record.patient or record.name
-    database = patient.split("/")[0]
-    known = database in CATALOGUE and record.name in CATALOGUE[database].record_set
-    name = f"{database}/{record.name}" if known else record.name
+    name, patient = name_and_patient(record)
+    n_samples = record_until(record, part.end).n_samples
     trained = dict(parent.card.get("training", {}))
     trained["records"] = list(dict.fromkeys((*trained.get("records", ()), name)))
     trained["patients"] = sorted({*trained.get("patients", ()), patient})
@@ -303,18 +300,9 @@ def _card(
             "until_s": until,
             "check_from_s": part.check_from,
             "leads": [part.record.leads[i] for i in part.leads],
-            "signal_sha256": _signal_hash(record_until(part.record, part.end)),
+            "signal_samples": n_samples,
+            "signal_sha256": signal_hash(record, n_samples),
             "options": asdict(options),
             "seed": seed,
         },
     }
-
-
-def _signal_hash(record: Record) -> str:
-    """SHA-256 of the samples that were read: float32 in mV, little-endian, sample by sample."""
-    digest = hashlib.sha256()
-    step = int(60 * record.fs)
-    for start in range(0, record.n_samples, step):
-        piece = record.read(start, min(start + step, record.n_samples))
-        digest.update(np.ascontiguousarray(piece, dtype="<f4").tobytes())
-    return digest.hexdigest()
