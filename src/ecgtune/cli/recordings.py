@@ -1,6 +1,7 @@
 """Commands over recordings: classify, demo, evaluate, personalize. Each imports what it needs."""
 
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,7 +89,8 @@ def _say_waiting(paths: list[Path]) -> None:
     """Say after Ctrl-C why the program is still there."""
     if paths:
         names = ", ".join(path.stem for path in paths)
-        typer.echo(f"ecgtune: waiting for {names}; press Ctrl-C again to stop at once", err=True)
+        # Not by typer, which would write into the line of the progress bar.
+        print(f"ecgtune: waiting for {names}; press Ctrl-C again to stop at once", file=sys.stderr)
 
 
 def _report(outcomes: "list[Outcome]", out: Path, as_json: bool) -> None:
