@@ -75,6 +75,19 @@ def test_the_reference_annotator_is_not_taken_for_the_test(database: Path) -> No
     assert run(database, database).settings.test == "mine"
 
 
+def test_a_folder_of_an_annotators_name(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.dat").write_bytes(b"")
+    assert [result.record for result in run(database).results] == ["a", "b"]
+    # What the folder has for the records wins.
+    write_annotations(folder / "a.ecgt", beats("N" * 10), FS)
+    assert run(database).settings.test == "ecgt"
+
+
 def test_single_records_and_patterns(database: Path) -> None:
     one = evaluate([database / "b.atr", str(database / "[b]")], test="mine", start=0.0)
     assert [result.record for result in one.results] == ["b"]

@@ -85,7 +85,8 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
     test
         Name of an annotator whose files lie beside the records, or ``FOLDER``, or ``FOLDER:ANNOTATOR``. In a
         folder the annotator is the one that is there; the reference annotator and files that are no
-        annotations do not count.
+        annotations do not count. A name that is both is the folder's, unless there is nothing in it for the
+        records.
 
     Returns
     -------
@@ -102,7 +103,12 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
         raise EvaluationError(failures[0].message if failures else "no records given")
     folder, annotator = _test(str(test))
     if folder is not None and not annotator:
-        annotator = _infer(folder, records, reference)
+        is_annotator = any((header.parent / f"{name}.{test}").exists() for name, header in records.items())
+        found = _annotators(folder, records)
+        if is_annotator and not found:
+            folder, annotator = None, str(test)
+        else:
+            annotator = _infer(folder, found, reference)
     cases, unannotated = [], []
     for name, header in records.items():
         beside = folder if folder is not None else header.parent
@@ -175,14 +181,19 @@ def _test(test: str) -> tuple[Path | None, str]:
     return None, test
 
 
-def _infer(folder: Path, records: Iterable[str], reference: str) -> str:
-    """Find the only annotator that a folder has for the records."""
+def _annotators(folder: Path, records: Iterable[str]) -> Counter[str]:
+    """How many of the records each annotator of a folder has annotated."""
     names = set(records)
     counts: Counter[str] = Counter()
     for path in folder.iterdir():
         stem, dot, annotator = path.name.rpartition(".")
         if dot and stem in names and annotator in AnnotationsBeside(folder / stem, fs=1.0):
             counts[annotator] += 1
+    return counts
+
+
+def _infer(folder: Path, counts: Counter[str], reference: str) -> str:
+    """The only annotator of a folder; the reference annotator where there is no other."""
     others = {name: count for name, count in counts.items() if name != reference}
     found = others or dict(counts)
     if len(found) == 1:
