@@ -103,9 +103,9 @@ def find_cases(references: Sequence[str | Path], reference: str, test: str | Pat
         raise EvaluationError(failures[0].message if failures else "no records given")
     folder, annotator = _test(str(test))
     if folder is not None and not annotator:
-        beside = any((header.parent / f"{name}.{test}").exists() for name, header in records.items())
+        is_annotator = any((header.parent / f"{name}.{test}").exists() for name, header in records.items())
         found = _annotators(folder, records)
-        if beside and not found:
+        if is_annotator and not found:
             folder, annotator = None, str(test)
         else:
             annotator = _infer(folder, found, reference)
