@@ -142,6 +142,7 @@ def test_many_blocks_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("I,II\n1,2\n", {"fs": 250, "leads": ["I"]}, "1 lead names (I) for 2 leads"),
         ("I,II\n1,2\n", {"fs": 250, "units": "mmHg"}, "units are 'mmHg'; give uV, mV or V"),
         ("I\n-900\n800\n-700\n600\n", {"fs": 250}, "typical deviation 750, too much for mV; give the units"),
+        ("I\n-31.5\n31.5\n", {"fs": 250}, "typical deviation 31.5, too much for mV"),
     ],
 )
 def test_bad_table(tmp_path: Path, content: str, options: dict[str, Any], problem: str) -> None:
@@ -173,6 +174,23 @@ def test_bad_description(tmp_path: Path, told: str, problem: str) -> None:
     assert problem in message
     assert "rec.json" in message
     assert "\n" not in message
+
+
+def test_adc_units_are_not_taken_for_millivolts(mitdb: Path, tmp_path: Path) -> None:
+    """CSV copies of mitdb hold 200 units a millivolt about 1024; the quietest lead deviates least."""
+    for name in ("100", "121", "208"):
+        adc = np.rint(read_record(mitdb / name).read(0, 20_000) * 200 + 1024)
+        np.savetxt(tmp_path / "rec.csv", adc, fmt="%d", delimiter=",", header="MLII,V", comments="")
+        with pytest.raises(RecordError, match=r"too much for mV; .* divide by the gain first"):
+            read_record(tmp_path / "rec.csv", fs=360)
+
+
+def test_recordings_in_millivolts_are_plausible(data: Path, tmp_path: Path) -> None:
+    """Also those in which noise is four times as strong as the ECG."""
+    for name in ("nstdb/118e_6", "nstdb/118e00", "vfdb/427", "ptbdb/s0014lre"):
+        record = read_record(data / name)
+        np.save(tmp_path / "rec.npy", record.signal)
+        assert read_record(tmp_path / "rec.npy", fs=record.fs).n_samples == record.n_samples
 
 
 def test_large_table_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +236,7 @@ def test_one_dimension_is_one_lead(tmp_path: Path) -> None:
         (np.zeros((0, 2)), "holds no samples"),
         (np.array(5.0), "0 dimensions"),
         (np.tile([-900, 900], 50), "typical deviation 900, too much for mV"),
+        (1024 + np.tile([-2, 1, 0, 200], 50), "whole numbers over a range of 202, too much for mV"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
