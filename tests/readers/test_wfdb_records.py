@@ -177,8 +177,48 @@ def test_several_samples_a_frame(tmp_path: Path) -> None:
 def test_lead_left_out_beside_wfdb(tmp_path: Path) -> None:
     signal = np.column_stack([wave(500)[:, 0], wave(500)])
     names = ["RESP", *LEADS]
-    header = wfdb_record(tmp_path, "rec", signal, "24", sig_name=names)
+    header = wfdb_record(tmp_path, "rec", signal, "516", sig_name=names)
+    assert isinstance(read_record(header).source, WfdbSource)
     np.testing.assert_allclose(read_record(header).signal, signal[:, 1:], atol=1e-6)
+
+
+BYTES_OF = {
+    "16": lambda adc: adc.astype("<i2").tobytes(),
+    "24": lambda adc: b"".join(int(value).to_bytes(3, "little", signed=True) for value in adc),
+    "32": lambda adc: adc.astype("<i4").tobytes(),
+    "61": lambda adc: adc.astype(">i2").tobytes(),
+    "80": lambda adc: (adc + 128).astype("u1").tobytes(),
+    "160": lambda adc: (adc + 32768).astype("<u2").tobytes(),
+    "212": lambda adc: b"".join(
+        bytes((a & 255, (a >> 8 & 15) | (b >> 4 & 240), b & 255)) for a, b in adc.reshape(-1, 2)
+    ),
+}
+"""Content of a signal file by format, of which the decoder knows where every sample lies."""
+
+
+@pytest.mark.parametrize("frames", ["", " 0", " 300"])
+@pytest.mark.parametrize("fmt", BYTES_OF)
+def test_formats_with_and_without_a_number_of_samples(tmp_path: Path, fmt: str, frames: str) -> None:
+    import wfdb
+
+    adc = np.round(100 * np.sin(np.arange(600) / 7)).astype(int)
+    (tmp_path / "rec.dat").write_bytes(b"skip" + BYTES_OF[fmt](adc))
+    lines = [f"rec.dat {fmt}+4 50(3)/mV 12 0 0 0 0 {lead}" for lead in LEADS]
+    (tmp_path / "rec.hea").write_text("\n".join([f"rec 2 360{frames}", *lines]) + "\n")
+    record = read_record(tmp_path / "rec")
+    assert record.n_samples == 300
+    if frames == " 300":
+        expected = wfdb.rdrecord(str(tmp_path / "rec")).p_signal
+        np.testing.assert_allclose(record.signal, expected, atol=1e-6)
+    np.testing.assert_allclose(record.signal, (adc.reshape(-1, 2) - 3) / 50, atol=1e-6)
+    np.testing.assert_array_equal(record.read(7, 100), record.signal[7:100])
+
+
+@pytest.mark.parametrize("line", ["rec.dat 8 200/mV", "rec.dat 310 200/mV", "rec.dat 16:2 200/mV"])
+def test_number_of_samples_that_only_the_header_can_tell(tmp_path: Path, line: str) -> None:
+    with pytest.raises(RecordError, match="gives no number of samples; add it to its first line"):
+        read_record(bare_header(tmp_path, "rec 1 250", line))
+    assert read_record(bare_header(tmp_path, "rec 1 250 400", line)).signal.shape == (400, 1)
 
 
 def test_flac(tmp_path: Path) -> None:
@@ -271,9 +311,10 @@ def test_empty_signal_file(tmp_path: Path) -> None:
         read_record(bare_header(tmp_path, "rec 1 250", SIGNAL, samples=0))
 
 
-@pytest.mark.parametrize("fmt", ["212", "16", "24"])
-def test_file_cut_off_after_opening(tmp_path: Path, fmt: str) -> None:
-    record = read_record(wfdb_record(tmp_path, "rec", wave(500), fmt))
+@pytest.mark.parametrize(("fmt", "stated"), [("212", "212"), ("16", "16"), ("24", "24"), ("16", "16:1")])
+def test_file_cut_off_after_opening(tmp_path: Path, fmt: str, stated: str) -> None:
+    header = wfdb_record(tmp_path, "rec", wave(500), fmt)
+    record = read_record(edit(header, (f"rec.dat {fmt} ", f"rec.dat {stated} ")))
     dat = tmp_path / "rec.dat"
     dat.write_bytes(dat.read_bytes()[:600])
     assert len(record.read(0, 10)) == 10
