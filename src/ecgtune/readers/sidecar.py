@@ -18,8 +18,6 @@ _LARGEST_DEVIATION = 10.0
 _LARGEST_WHOLE_RANGE = 10.0
 """Range in mV that no ECG has whose values are whole numbers, as ADC units are."""
 
-SIDECAR_KEYS = frozenset({"fs", "leads", "units", "start", "patient"})
-
 
 @dataclass(frozen=True)
 class Description:
@@ -74,6 +72,14 @@ def describe(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
         start=start,
         patient=None if patient is None else str(patient),
     )
+
+
+def tells_rate(path: Path) -> bool:
+    """Tell whether a JSON file beside a recording gives its rate; a broken one gives none."""
+    try:
+        return "fs" in _load(path.with_suffix(".json"))
+    except RecordError:
+        return False
 
 
 def checked_rate(fs: object, path: Path) -> float | None:

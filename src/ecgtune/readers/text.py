@@ -91,6 +91,26 @@ def read_table(path: Path, fs: float | None, leads: Sequence[str] | None, units:
     )
 
 
+def sniff_table(path: Path) -> bool | None:
+    """Tell from its first rows whether a table has a time column; None where it is no recording.
+
+    No recordings are labels of beats, as ``ecgtune classify`` writes them, and tables with text where samples
+    are due. A table that cannot be read has no time column.
+    """
+    try:
+        head = next(line for _, line in _lines(path))
+        names = {cell.lower() for cell in _cells(head, _delimiter(path, head))}
+        if names & {"label", "symbol"} and names & {"sample", "time_s"}:
+            return None
+        layout = _layout(path)
+        rows = (line for number, line in _lines(path) if number >= layout.first_row)
+        row = _cells(next(rows), layout.delimiter)
+    except (OSError, UnicodeDecodeError, RecordError, StopIteration):
+        return False
+    is_signal = all(_is_number(row[column]) for column in layout.columns if column < len(row))
+    return layout.time is not None if is_signal else None
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines that are neither empty nor comments, with their number in the file, from 1."""
     with path.open(encoding="utf-8-sig", newline=None) as file:
@@ -99,12 +119,16 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\n")
 
 
+def _delimiter(path: Path, line: str) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=line.count)
+
+
 def _layout(path: Path) -> _Layout:
     top = list(islice(_lines(path), 3))
     if not top:
         raise RecordError(f"{path}: the table is empty; leave it out")
     line = top[0][1]
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=line.count)
+    delimiter = _delimiter(path, line)
     cells = _cells(line, delimiter)
     if all(_is_number(cell) for cell in cells):
         return _Layout(delimiter, [], [None] * len(cells), None, 1.0, list(range(len(cells))), top[0][0])
