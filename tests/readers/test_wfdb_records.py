@@ -13,6 +13,9 @@ from stored_records import LEADS, wave, wfdb_record
 from ecgtune.errors import RecordError
 from ecgtune.readers import read_record
 from ecgtune.readers.wfdb_signals import PlainSource, WfdbSource
+from ecgtune.record import Annotations
+from ecgtune.training.personal_labels import read_labels
+from ecgtune.writers.annotations import write_annotations
 
 
 @pytest.mark.parametrize(
@@ -164,14 +167,68 @@ def test_blocks_join(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_record(header).signal, signal, atol=1e-6)
 
 
-def test_several_samples_a_frame(tmp_path: Path) -> None:
-    """They are averaged, as ``wfdb`` does."""
-    (tmp_path / "rec.hea").write_text("rec 2 100 3\nrec.dat 16x2 100/mV 16 0 0 0 0 I\nrec.dat 16 100/mV\n")
-    np.array([0, 10, 1, 20, 30, 2, 40, 60, 3], dtype="<i2").tofile(tmp_path / "rec.dat")
+def frames_record(folder: Path, per_frame: tuple[int, ...], fields: str = "", n_frames: int = 300) -> Path:
+    """A record at 90 frames a second, each signal a slow sine wave sampled several times a frame."""
+    time = [np.arange(n_frames * n).reshape(-1, n) / (90 * n) for n in per_frame]
+    np.rint(np.hstack([1000 * np.sin(9 * t) for t in time])).astype("<i2").tofile(folder / "rec.dat")
+    lines = [f"rec.dat 16x{n}{fields} 1000/mV 16 0 0 0 0 V{i}" for i, n in enumerate(per_frame, start=1)]
+    (folder / "rec.hea").write_text("\n".join([f"rec {len(per_frame)} 90 {n_frames}", *lines]) + "\n")
+    return folder / "rec.hea"
+
+
+@pytest.mark.parametrize("per_frame", [(4, 4), (4, 2), (1, 4), (3, 4), (2, 1)])
+def test_several_samples_a_frame(tmp_path: Path, per_frame: tuple[int, ...]) -> None:
+    record = read_record(frames_record(tmp_path, per_frame))
+    most = max(per_frame)
+    assert (record.fs, record.n_samples) == (90 * most, 300 * most)
+    expected = np.sin(9 * np.arange(300 * most) / record.fs)
+    signal = record.signal
+    for lead, n in enumerate(per_frame):
+        inside = slice(2 * most, -2 * most)
+        np.testing.assert_allclose(signal[inside, lead], expected[inside], atol=1.5e-3)
+        if n == most:
+            np.testing.assert_allclose(signal[:, lead], expected, atol=6e-4)
+    for start, stop in [
+        (0, 1),
+        (1, 2),
+        (5, 11),
+        (301, 517),
+        (record.n_samples - 1, record.n_samples),
+        (7, 7),
+    ]:
+        np.testing.assert_array_equal(record.read(start, stop), signal[start:stop])
+
+
+def test_several_samples_a_frame_beside_wfdb(tmp_path: Path) -> None:
+    """A skew of one frame, which ``wfdb`` takes away."""
+    plain = read_record(frames_record(tmp_path, (4, 2))).signal
+    skewed = read_record(frames_record(tmp_path, (4, 2), ":1")).signal
+    np.testing.assert_allclose(skewed[8:-16], plain[12:-12], atol=1e-6)
+
+
+def test_several_samples_a_frame_in_one_segment(tmp_path: Path) -> None:
+    frames_record(tmp_path, (4, 2)).rename(tmp_path / "part1.hea")
+    (tmp_path / "part2.hea").write_text("part2 1 90 300\nflat.dat 16 1000/mV 16 0 0 0 0 V2\n")
+    np.full(300, 500, dtype="<i2").tofile(tmp_path / "flat.dat")
+    (tmp_path / "layout.hea").write_text("layout 2 90 0\n~ 0 200/mV 0 0 0 0 0 V1\n~ 0 200/mV 0 0 0 0 0 V2\n")
+    (tmp_path / "rec.hea").write_text("rec/4 2 90 700\nlayout 0\npart1 300\n~ 100\npart2 300\n")
     record = read_record(tmp_path / "rec")
-    assert isinstance(record.source, WfdbSource)
-    np.testing.assert_allclose(record.signal, [[0.05, 0.01], [0.25, 0.02], [0.5, 0.03]], atol=1e-6)
-    np.testing.assert_array_equal(record.read(1, 2), record.signal[1:2])
+    assert (record.fs, record.n_samples) == (360, 2800)
+    np.testing.assert_array_equal(record.signal[:1200], read_record(tmp_path / "part1").signal)
+    assert np.isnan(record.read(1200, 1600)).all()
+    np.testing.assert_array_equal(record.read(1600), np.tile([np.nan, 0.5], (1200, 1)))
+
+
+def test_annotations_count_in_frames_unless_they_tell_their_resolution(tmp_path: Path) -> None:
+    header = frames_record(tmp_path, (4, 1))
+    beats = Annotations(np.array([10, 200]), np.array(["N", "V"]))
+    write_annotations(tmp_path / "rec.atr", beats, None)
+    write_annotations(tmp_path / "rec.ecgt", beats, 360)
+    write_annotations(tmp_path / "rec.qrs", beats, 90)
+    record = read_record(header)
+    read = {name: annotations.sample.tolist() for name, annotations in record.annotations.items()}
+    assert read == {"atr": [40, 800], "ecgt": [10, 200], "qrs": [40, 800]}
+    assert read_labels(str(tmp_path / "rec.atr"), record).sample.tolist() == [40, 800]
 
 
 def test_lead_left_out_beside_wfdb(tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
 """WFDB signal files, read piece by piece.
 
 Formats in which every sample has a place of its own are decoded here (212 and 16, in which nearly all public
-ECGs are stored, about forty times as fast as by ``wfdb.rdrecord``); all others, signals of several samples a
-frame and skewed signals go through ``wfdb``.
+ECGs are stored, about forty times as fast as by ``wfdb.rdrecord``); all others and skewed signals go through
+``wfdb``.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgtune.errors import RecordError
 from ecgtune.readers.leads import millivolts
 from ecgtune.readers.wfdb_formats import BITS, BYTES, UNPACK
+from ecgtune.readers.wfdb_frames import FramesSource
 from ecgtune.readers.wfdb_header import Header, SignalLine
 from ecgtune.record import FloatArray, SignalSource
 
@@ -26,7 +29,7 @@ _SMALLEST_RANGE = 1e-3
 _LARGEST_OFFSET = 1e3
 
 
-def open_signals(header: Header, chosen: list[int]) -> tuple[SignalSource, int]:
+def open_signals(header: Header, chosen: list[int], per_frame: int) -> tuple[SignalSource, int]:
     """Source of some signals of a single-segment record, and its length in frames.
 
     Parameters
@@ -35,6 +38,8 @@ def open_signals(header: Header, chosen: list[int]) -> tuple[SignalSource, int]:
         The record's header.
     chosen
         Indices of the signals to read; voltages.
+    per_frame
+        Samples that the source gives of each frame; no fewer than the header says of a signal.
 
     Raises
     ------
@@ -49,37 +54,56 @@ def open_signals(header: Header, chosen: list[int]) -> tuple[SignalSource, int]:
     if header.n_frames is None and not fast:
         raise _no_length(header)
     source = PlainSource(header, chosen) if fast else WfdbSource(header, chosen)
-    return source, n_frames
+    if per_frame == 1:
+        return source, n_frames
+    per_lead = tuple(header.signals[i].samples_per_frame for i in chosen)
+    return FramesSource(source, per_lead, per_frame, n_frames), n_frames
 
 
 @dataclass(frozen=True)
-class PlainSource:
-    """Signals that are decoded here, one sample a frame; each lead contiguous in memory."""
+class _Source(ABC):
+    """Some signals of a record; each lead contiguous in memory."""
 
     header: Header
     chosen: list[int]
 
     def read(self, start: int, stop: int) -> FloatArray:
-        """Samples ``start`` to ``stop`` in mV, float32 [samples, leads], NaN where missing."""
+        """Samples ``start`` to ``stop`` of signals of one sample a frame, float32 [samples, leads]."""
         out = np.empty((len(self.chosen), stop - start), dtype=np.float32)
+        if stop > start:
+            self.fill(list(out), start, stop)
+        return out.T
+
+    @abstractmethod
+    def fill(self, rows: Sequence[FloatArray], start: int, stop: int) -> None:
+        """Put frames ``start`` to ``stop`` of each signal into its row, in mV, NaN where missing."""
+
+
+class PlainSource(_Source):
+    """Signals that are decoded here."""
+
+    def fill(self, rows: Sequence[FloatArray], start: int, stop: int) -> None:
+        """Put frames ``start`` to ``stop`` of each signal into its row, in mV, NaN where missing."""
         for file, members in _by_file(self.header).items():
+            signals = [self.header.signals[i] for i in members]
+            ends = list(accumulate(signal.samples_per_frame for signal in signals))
             targets = [
-                (out[row], members.index(i), self.header.signals[i])
-                for row, i in enumerate(self.chosen)
+                (row, ends[members.index(i)], self.header.signals[i])
+                for row, i in zip(rows, self.chosen, strict=True)
                 if i in members
             ]
-            if targets and stop > start:
-                self._read_file(self.header.path.parent / file, len(members), targets, start, stop)
-        return out.T
+            if targets:
+                self._read_file(self.header.path.parent / file, ends[-1], targets, start, stop)
 
     def _read_file(
         self,
         path: Path,
         width: int,
-        targets: list[tuple[NDArray[np.float32], int, SignalLine]],
+        targets: list[tuple[FloatArray, int, SignalLine]],
         start: int,
         stop: int,
     ) -> None:
+        """Read frames of a file, ``width`` samples wide, into rows; targets have their end in a frame."""
         unpack, unit = UNPACK[targets[0][2].format]
         offset = targets[0][2].offset
         per_block = max(1, _BLOCK // width)
@@ -96,9 +120,10 @@ class PlainSource:
                     missing = np.iinfo(digital.dtype).min
                     has_missing = digital.min() == missing
                     exact = np.result_type(digital, np.float32).type
-                    for row, column, signal in targets:
-                        values = digital[column::width]
-                        piece = row[first - start : first - start + count]
+                    for row, end, signal in targets:
+                        n = signal.samples_per_frame
+                        values = digital.reshape(count, width)[:, end - n : end]
+                        piece = row.reshape(-1, n)[first - start : first - start + count]
                         scale = (millivolts(signal.units) or 1.0) / signal.gain / unit
                         np.subtract(values, exact(signal.baseline * unit), out=piece)
                         np.multiply(piece, np.float32(scale), out=piece)
@@ -108,39 +133,35 @@ class PlainSource:
             raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-@dataclass(frozen=True)
-class WfdbSource:
-    """Signals in any format that ``wfdb`` reads; several samples a frame are averaged, as it does."""
+class WfdbSource(_Source):
+    """Signals in any format that ``wfdb`` reads."""
 
-    header: Header
-    chosen: list[int]
-
-    def read(self, start: int, stop: int) -> FloatArray:
-        """Samples ``start`` to ``stop`` in mV, float32 [samples, leads], NaN where missing."""
-        out = np.empty((stop - start, len(self.chosen)), dtype=np.float32)
-        if stop == start:
-            return out
+    def fill(self, rows: Sequence[FloatArray], start: int, stop: int) -> None:
+        """Put frames ``start`` to ``stop`` of each signal into its row, in mV, NaN where missing."""
         import wfdb
 
         path = self.header.path
         try:
-            record = wfdb.rdrecord(str(path.with_suffix("")), start, stop, channels=self.chosen)
+            record = wfdb.rdrecord(
+                str(path.with_suffix("")), start, stop, channels=self.chosen, smooth_frames=False
+            )
         except Exception as error:
             raise RecordError(
                 f"{path}: wfdb cannot read samples {start} to {stop}: {_one_line(error)}; "
                 "replace it with a whole copy"
             ) from error
-        if record.p_signal is None or len(record.p_signal) != stop - start:
+        read = record.e_p_signal or []
+        if [len(values) for values in read] != [len(row) for row in rows]:
             raise RecordError(
                 f"{path}: samples {start} to {stop} are not there; replace it with a whole copy"
             )
-        out[:] = record.p_signal
-        out *= np.array([millivolts(units) or 1.0 for units in record.units], dtype=np.float32)
-        return out
+        for row, values, units in zip(rows, read, record.units, strict=True):
+            row[:] = values
+            row *= np.float32(millivolts(units) or 1.0)
 
 
 def _is_plain(signal: SignalLine) -> bool:
-    return signal.format in UNPACK and signal.samples_per_frame == 1 and signal.skew == 0
+    return signal.format in UNPACK and signal.skew == 0
 
 
 def _by_file(header: Header) -> dict[str, list[int]]:
