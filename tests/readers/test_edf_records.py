@@ -98,7 +98,7 @@ def test_length_not_known_when_header_was_written(tmp_path: Path) -> None:
     [
         (192, "EDF+D", "discontinuous recording (EDF+D)"),
         (236, "9       ", "header says 9 data records, the file holds 4"),
-        (236, "many    ", "cannot be read as EDF"),
+        (236, "many    ", "its number of data records, 'many', is no whole number"),
         (244, "0       ", "cannot be read as EDF"),
         (252, "0   ", "cannot be read as EDF"),
         (256 + 96, "mmHg    ", "no ECG lead among its signals (ECG [mmHg])"),
@@ -120,6 +120,21 @@ def test_truncated(tmp_path: Path) -> None:
     path = written(tmp_path, signal("ECG"))
     path.write_bytes(path.read_bytes()[:-600])
     with pytest.raises(RecordError, match="says 4 data records, the file holds 2; replace it"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "problem"),
+    [
+        (0, "the file is empty"),
+        (100, "the file is cut off after 100 of the 256 bytes of its header"),
+        (255, "the file is cut off after 255 of the 256"),
+    ],
+)
+def test_cut_off_in_its_header(tmp_path: Path, size: int, problem: str) -> None:
+    path = written(tmp_path, signal("ECG"))
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(RecordError, match=rf"rec\.edf: cannot be read as EDF: {problem}.*; replace it"):
         read_record(path)
 
 

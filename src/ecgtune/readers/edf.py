@@ -17,6 +17,9 @@ from ecgtune.record import Annotations, FloatArray, LazyAnnotations, Record
 if TYPE_CHECKING:
     from edfio import Edf, EdfSignal
 
+_HEADER_BYTES = 256
+"""Length of a header before what it says of each signal."""
+
 ANNOTATOR = "edf"
 """Name under which the notes of an EDF+ file are found in ``Record.annotations``."""
 
@@ -100,8 +103,7 @@ def _open(path: Path) -> "Edf":
     except ImportError:
         raise MissingExtraError("edfio", "formats", f"{path}: reading EDF") from None
     try:
-        with path.open("rb") as file:
-            announced = int(file.read(244)[236:])
+        announced = _announced(path)
         with catch_warnings():
             # edfio only warns of a file that was cut off; its length is compared below.
             simplefilter("ignore")
@@ -117,6 +119,20 @@ def _open(path: Path) -> "Edf":
             "replace it with a whole copy"
         )
     return edf
+
+
+def _announced(path: Path) -> int:
+    """Number of data records by the header; ValueError where there is none."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        where = f"cut off after {len(header)} of the {_HEADER_BYTES} bytes of its header"
+        raise ValueError(f"the file is {where if header else 'empty'}")
+    records = header[236:244].decode("latin-1").strip()
+    try:
+        return int(records)
+    except ValueError:
+        raise ValueError(f"its number of data records, {records!r}, is no whole number") from None
 
 
 def _ecg(path: Path, edf: "Edf") -> list["EdfSignal"]:
