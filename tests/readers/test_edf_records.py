@@ -60,6 +60,22 @@ def test_units(tmp_path: Path, unit: str, size: float) -> None:
     np.testing.assert_allclose(record.signal[:, 0], expected, atol=1e-4 * size)
 
 
+def test_unit_that_the_file_does_not_tell(tmp_path: Path) -> None:
+    path = written(tmp_path, signal("ECG II", unit=""), signal("SpO2", unit="%"), signal("Resp", unit=""))
+    with pytest.raises(RecordError, match=r"no ECG lead .*ECG II \[no unit\].*give units \(--units"):
+        read_record(path)
+    record = read_record(path, units="uV")
+    assert record.leads == ("II",)
+    np.testing.assert_allclose(record.signal[:, 0], np.sin(np.arange(1000) / 9) * 1e-3, atol=1e-7)
+
+
+def test_unit_given_may_only_agree(tmp_path: Path) -> None:
+    path = written(tmp_path, signal("ECG", unit="mV"))
+    np.testing.assert_array_equal(read_record(path, units="mV").signal, read_record(path).signal)
+    with pytest.raises(RecordError, match=r"units are 'mmHg'; give uV, mV or V"):
+        read_record(path, units="mmHg")
+
+
 def test_unit_in_latin_1(tmp_path: Path) -> None:
     path = written(tmp_path, signal("ECG", unit="uV"))
     content = path.read_bytes().replace(b"uV      ", b"\xb5V      ")

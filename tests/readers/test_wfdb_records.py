@@ -145,9 +145,33 @@ def test_signals_that_are_no_ecg_are_left_out(tmp_path: Path) -> None:
     np.testing.assert_allclose(record.signal, np.tile([1, 2], (500, 1)))
 
 
+@pytest.mark.parametrize(("unit", "expected"), [("millivolt", 1), ("Millivolts", 1), ("microvolts", 1e-3)])
+def test_unit_in_words(tmp_path: Path, unit: str, expected: float) -> None:
+    record = read_record(bare_header(tmp_path, "rec 1 250 500", f"rec.dat 16 100/{unit} 16 0 0 0 0 I"))
+    np.testing.assert_allclose(record.signal, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("fmt", ["16", "16:1"])
+def test_unit_that_the_header_does_not_tell(tmp_path: Path, fmt: str) -> None:
+    lines = [
+        f"rec.dat {fmt} 100/{unit} 16 0 0 0 0 {name}"
+        for name, unit in {"I": "adu", "RESP": "NU", "P1": "mmHg"}.items()
+    ]
+    header = bare_header(tmp_path, "rec 3 250 500", *lines)
+    with pytest.raises(RecordError, match=r"I \[adu\], .* in uV, mV or V; .* give units \(--units"):
+        read_record(header)
+    record = read_record(header, units="uV")
+    assert record.leads == ("I",)
+    np.testing.assert_allclose(record.signal[:-1], 1e-3, rtol=1e-6)
+    (tmp_path / "both.hea").write_text("both/2 3 250 1000\nrec 500\nrec 500\n")
+    np.testing.assert_array_equal(
+        read_record(tmp_path / "both", units="uV").read(0, 400), record.read(0, 400)
+    )
+
+
 def test_no_ecg_at_all(tmp_path: Path) -> None:
     header = bare_header(tmp_path, "rec 1 250 500", "rec.dat 16 100/mmHg 16 0 0 0 0 ABP")
-    with pytest.raises(RecordError, match=r"rec\.hea: no ECG lead among its signals \(ABP \[mmHg\]\)"):
+    with pytest.raises(RecordError, match=r"no ECG lead among its signals \(ABP \[mmHg\]\); leads are .* V$"):
         read_record(header)
 
 

@@ -11,7 +11,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from ecgtune.errors import MissingExtraError, RecordError
-from ecgtune.readers.leads import ecg_signals, lead_names, millivolts
+from ecgtune.readers.leads import completed_units, ecg_signals, lead_names, millivolts
 from ecgtune.record import Annotations, FloatArray, LazyAnnotations, Record
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ ANNOTATOR = "edf"
 """Name under which the notes of an EDF+ file are found in ``Record.annotations``."""
 
 
-def read_edf(path: Path) -> Record:
+def read_edf(path: Path, units: str | None = None) -> Record:
     """Open an EDF or continuous EDF+ recording.
 
     Parameters
     ----------
     path
         The ``.edf`` file.
+    units
+        ``uV``, ``mV`` or ``V``, where the file tells no unit that is of use.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def read_edf(path: Path) -> Record:
             f"{path}: discontinuous recording (EDF+D), whose gaps would be lost; "
             "split it at its gaps into EDF+C files"
         )
-    signals = _ecg(path, edf)
+    signals, units_of_signals = _ecg(path, edf, units)
     per_record = signals[0].samples_per_data_record
     duration = edf.data_record_duration
     if duration <= 0 or edf.num_data_records == 0:
@@ -69,7 +71,7 @@ def read_edf(path: Path) -> Record:
         fs=fs,
         leads=lead_names([signal.label for signal in signals]),
         n_samples=n_samples,
-        source=EdfSource(path, signals, fs),
+        source=EdfSource(path, signals, units_of_signals, fs),
         patient=path.stem,
         start=_start(edf),
         annotations=LazyAnnotations(loaders),
@@ -83,6 +85,7 @@ class EdfSource:
 
     path: Path
     signals: list["EdfSignal"]
+    units: list[str]
     fs: float
 
     def read(self, start: int, stop: int) -> FloatArray:
@@ -90,9 +93,9 @@ class EdfSource:
         out = np.empty((len(self.signals), stop - start), dtype=np.float32)
         if stop == start:
             return out.T
-        for row, signal in zip(out, self.signals, strict=True):
+        for row, signal, units in zip(out, self.signals, self.units, strict=True):
             digital = signal.get_digital_slice(start / self.fs, stop / self.fs)
-            scale, offset = _calibration(signal)
+            scale, offset = _calibration(signal, units)
             row[:] = (digital - offset) * scale
         return out.T
 
@@ -135,34 +138,31 @@ def _announced(path: Path) -> int:
         raise ValueError(f"its number of data records, {records!r}, is no whole number") from None
 
 
-def _ecg(path: Path, edf: "Edf") -> list["EdfSignal"]:
+def _ecg(path: Path, edf: "Edf", given: str | None) -> tuple[list["EdfSignal"], list[str]]:
+    """Signals that become leads, and their units."""
     signals = edf.signals
-    chosen = [
-        signals[i]
-        for i in ecg_signals(
-            str(path), [signal.label for signal in signals], [signal.physical_dimension for signal in signals]
-        )
-    ]
-    named = [signal for signal in chosen if signal.label.upper().startswith(("ECG", "EKG"))]
-    chosen = named or chosen
-    rates = Counter(signal.samples_per_data_record for signal in chosen)
+    labels = [signal.label for signal in signals]
+    units = completed_units(str(path), labels, [signal.physical_dimension for signal in signals], given)
+    chosen = ecg_signals(str(path), labels, units)
+    chosen = [i for i in chosen if labels[i].upper().startswith(("ECG", "EKG"))] or chosen
+    rates = Counter(signals[i].samples_per_data_record for i in chosen)
     rate = max(rates, key=lambda samples: (rates[samples], samples))
-    chosen = [signal for signal in chosen if signal.samples_per_data_record == rate]
-    for signal in chosen:
+    chosen = [i for i in chosen if signals[i].samples_per_data_record == rate]
+    for signal in (signals[i] for i in chosen):
         low, high = signal.physical_range
         if signal.digital_min >= signal.digital_max or not np.isfinite([low, high]).all() or low == high:
             raise RecordError(
                 f"{path}: lead {signal.label}: physical range {low:g} to {high:g} for digital range "
                 f"{signal.digital_min} to {signal.digital_max}; correct the header"
             )
-    return chosen
+    return [signals[i] for i in chosen], [units[i] for i in chosen]
 
 
-def _calibration(signal: "EdfSignal") -> tuple[float, float]:
+def _calibration(signal: "EdfSignal", units: str) -> tuple[float, float]:
     """Size of a digital unit in mV, and the digital value of 0 mV."""
     step = (signal.physical_max - signal.physical_min) / (signal.digital_max - signal.digital_min)
     offset = signal.digital_max - signal.physical_max / step
-    return step * (millivolts(signal.physical_dimension) or 1.0), offset
+    return step * (millivolts(units) or 1.0), offset
 
 
 def _notes(path: Path, edf: "Edf", fs: float) -> Annotations:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -11,19 +11,21 @@ import numpy as np
 
 from ecgtune.errors import RecordError
 from ecgtune.readers.annotations import AnnotationsBeside
-from ecgtune.readers.leads import ecg_signals, is_ecg, lead_names
+from ecgtune.readers.leads import completed_units, ecg_signals, is_ecg, lead_names
 from ecgtune.readers.wfdb_header import Header, read_header
 from ecgtune.readers.wfdb_signals import open_signals
 from ecgtune.record import FloatArray, Record, SignalSource
 
 
-def read_wfdb(path: Path) -> Record:
+def read_wfdb(path: Path, units: str | None = None) -> Record:
     """Open a WFDB record.
 
     Parameters
     ----------
     path
         Its header, ``.hea``.
+    units
+        ``uV``, ``mV`` or ``V``, where the header tells no unit that is of use.
 
     Returns
     -------
@@ -40,8 +42,8 @@ def read_wfdb(path: Path) -> Record:
         Where the header is missing or malformed, a signal file is missing or shorter than the header says,
         a format is unknown, a gain is absurd, or there is no ECG lead or no sample.
     """
-    header = read_header(path)
-    opened = _open_segments(header) if header.segments else _open_segment(header)
+    header = _header(path, units)
+    opened = _open_segments(header, units) if header.segments else _open_segment(header)
     stem = path.with_suffix("")
     fs = header.fs * opened.per_frame
     signal_files = {signal.file for signal in header.signals}
@@ -56,6 +58,19 @@ def read_wfdb(path: Path) -> Record:
         annotations=AnnotationsBeside(stem, fs, signal_files, opened.per_frame),
         path=path,
         per_frame=opened.per_frame,
+    )
+
+
+def _header(path: Path, units: str | None) -> Header:
+    """Read a header, with the unit given where it tells none that is of use."""
+    header = read_header(path)
+    signals = header.signals
+    completed = completed_units(
+        str(path), [signal.name for signal in signals], [signal.units for signal in signals], units
+    )
+    return replace(
+        header,
+        signals=tuple(replace(signal, units=unit) for signal, unit in zip(signals, completed, strict=True)),
     )
 
 
@@ -110,10 +125,11 @@ class SegmentsSource:
         return out
 
 
-def _open_segments(header: Header) -> _Opened:
+def _open_segments(header: Header, units: str | None) -> _Opened:
     """Open a multi-segment record; a first segment of length 0 is the layout of a variable one."""
     members = [
-        (None if name == "~" else _segment_header(header, name), length) for name, length in header.segments
+        (None if name == "~" else _segment_header(header, name, units), length)
+        for name, length in header.segments
     ]
     reference = next((member for member, _ in members if member is not None), None)
     if reference is None:
@@ -152,8 +168,8 @@ def _open_segments(header: Header) -> _Opened:
     return _Opened(SegmentsSource(pieces, len(chosen)), lead_names(wanted), n_frames, per_frame)
 
 
-def _segment_header(header: Header, name: str) -> Header:
-    member = read_header(header.path.with_name(f"{name}.hea"))
+def _segment_header(header: Header, name: str, units: str | None) -> Header:
+    member = _header(header.path.with_name(f"{name}.hea"), units)
     if member.segments:
         raise RecordError(f"{member.path}: a segment of {header.path.name} has segments; list them there")
     if not np.isclose(member.fs, header.fs):

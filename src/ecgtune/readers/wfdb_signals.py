@@ -155,9 +155,9 @@ class WfdbSource(_Source):
             raise RecordError(
                 f"{path}: samples {start} to {stop} are not there; replace it with a whole copy"
             )
-        for row, values, units in zip(rows, read, record.units, strict=True):
+        for row, values, i in zip(rows, read, self.chosen, strict=True):
             row[:] = values
-            row *= np.float32(millivolts(units) or 1.0)
+            row *= np.float32(millivolts(self.header.signals[i].units) or 1.0)
 
 
 def _is_plain(signal: SignalLine) -> bool:
