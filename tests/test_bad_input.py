@@ -232,6 +232,24 @@ def test_all_bad_recordings_of_one_call_are_a_line_each(
     assert {f"ecgtune: {outcome['error']}" for outcome in outcomes if outcome["error"]} == set(ended.lines)
 
 
+def test_tables_of_a_folder_whose_rate_is_unknown_are_one_clear_line(
+    folder: Path, ecg: Signal, tiny_model: Path, tmp_path: Path, ecgtune: Command
+) -> None:
+    np.savez(folder / "rated.npz", signal=ecg, fs=FS)
+    np.save(folder / "unrated.npy", ecg)
+    out = tmp_path / "out"
+    ended = ecgtune("classify", folder, "--out", out, "--model", tiny_model, "--write", "csv")
+    assert ended.status == 0
+    assert len(ended.lines) == 1
+    assert ended.err.startswith(
+        "ecgtune: passed over: nothing tells the rate of unrated.npy; give fs (--fs 250)"
+    )
+    assert written(out) == {"rated.csv"}
+    ended = ecgtune("classify", folder, "--fs", FS, "--out", out, "--model", tiny_model, "--write", "csv")
+    assert (ended.status, ended.err) == (0, "")
+    assert written(out) == {"rated.csv", "unrated.csv"}
+
+
 @pytest.mark.parametrize("value", [0.1, np.nan], ids=["flat", "missing"])
 def test_one_lead_without_signal_costs_a_note_only(
     value: float, folder: Path, ecg: Signal, tiny_model: Path, tmp_path: Path, ecgtune: Command

@@ -17,7 +17,8 @@ from ecgtune.labels import CLASSES
 from ecgtune.ledger import Ledger, Stamp, fingerprint
 from ecgtune.model import Model, load_model
 from ecgtune.processes import run_all
-from ecgtune.readers import find_records, read_record, record_files
+from ecgtune.readers import read_record, record_files
+from ecgtune.readers.find import expand
 from ecgtune.rejection import check_confidence
 from ecgtune.writers import FORMATS, write
 
@@ -70,8 +71,17 @@ class Job:
         return tuple(self.out / f"{path.stem}.{kind}" for kind in self.formats)
 
 
-def find_each(named: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
+def find_each(
+    named: Sequence[str | Path], fs: float | None = None
+) -> tuple[list[Path], list[Outcome], list[Path]]:
     """Expand files, folders and patterns into recordings; one that names none does not stop the others.
+
+    Parameters
+    ----------
+    named
+        What the user names.
+    fs
+        Rate of tables and arrays that do not tell it.
 
     Returns
     -------
@@ -79,15 +89,21 @@ def find_each(named: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
         Each recording once, see `ecgtune.readers.find_records`.
     outcomes
         One, with its error, for each name that stands for no recording.
+    without_rate
+        Tables and arrays of folders that were passed over because nothing tells their rate.
     """
     found: dict[Path, None] = {}
     failed = []
+    without_rate = []
     for name in named:
         try:
-            found.update(dict.fromkeys(find_records([name])))
+            records, passed_over = expand(name, fs)
         except RecordError as error:
             failed.append(Outcome(Path(name), Path(name).stem, error=str(error)))
-    return list(found), failed
+            continue
+        found.update(dict.fromkeys(records))
+        without_rate += passed_over
+    return list(found), failed, without_rate
 
 
 def classify_files(

@@ -141,6 +141,8 @@ class Record:
         `Annotations` by annotator.
     path
         The file the record came from, for messages.
+    per_frame
+        Samples in a frame of a WFDB record; annotation files that tell no time resolution count in frames.
     """
 
     name: str
@@ -153,6 +155,7 @@ class Record:
     notes: tuple[str, ...] = ()
     annotations: Mapping[str, Annotations] = field(default_factory=lambda: LazyAnnotations({}))
     path: Path | None = None
+    per_frame: int = 1
 
     @classmethod
     def from_array(

@@ -79,6 +79,17 @@ def _store_offset(folder: Path) -> Stored:
     return Stored(wfdb_record(folder, "rec", with_gaps(), "212", baseline=[1024, -30]), with_gaps())
 
 
+def _store_frames(folder: Path) -> Stored:
+    signal = with_gaps()
+    adc = np.where(np.isnan(signal), -32768, np.round(np.nan_to_num(signal) * 200)).astype("<i2")
+    beside = np.zeros((len(signal) // 7, 1), dtype="<i2")
+    np.hstack([adc[:, :1].reshape(-1, 7), beside, adc[:, 1:].reshape(-1, 7)]).tofile(folder / "rec.dat")
+    lines = ["rec.dat 16x7 200/mV 16 0 0 0 0 MLII", "rec.dat 16 1/NU 16 0 0 0 0 RESP"]
+    lines += ["rec.dat 16x7 200/mV 16 0 0 0 0 V5"]
+    (folder / "rec.hea").write_text("\n".join([f"rec 3 {FS / 7!r} {len(beside)}", *lines]) + "\n")
+    return Stored(folder / "rec.hea", signal)
+
+
 def _store_fixed_segments(folder: Path) -> Stored:
     signal = with_gaps()
     for number, (start, stop) in enumerate([(0, 300), (300, 700), (700, N_SAMPLES)]):
@@ -147,6 +158,7 @@ STORES: dict[str, Callable[[Path], Stored]] = {
     ".hea 32": _store_wfdb("32"),
     ".hea uV": _store_uv,
     ".hea baseline": _store_offset,
+    ".hea frames": _store_frames,
     ".hea fixed segments": _store_fixed_segments,
     ".hea variable segments": _store_variable_segments,
     ".edf": _store_edf,

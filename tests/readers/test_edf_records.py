@@ -69,6 +69,22 @@ def test_units(tmp_path: Path, unit: str, size: float) -> None:
     np.testing.assert_allclose(record.signal[:, 0], expected, atol=1e-4 * size)
 
 
+def test_unit_that_the_file_does_not_tell(tmp_path: Path) -> None:
+    path = written(tmp_path, signal("ECG II", unit=""), signal("SpO2", unit="%"), signal("Resp", unit=""))
+    with pytest.raises(RecordError, match=r"no ECG lead .*ECG II \[no unit\].*give units \(--units"):
+        read_record(path)
+    record = read_record(path, units="uV")
+    assert record.leads == ("II",)
+    np.testing.assert_allclose(record.signal[:, 0], np.sin(np.arange(1000) / 9) * 1e-3, atol=1e-7)
+
+
+def test_unit_given_may_only_agree(tmp_path: Path) -> None:
+    path = written(tmp_path, signal("ECG", unit="mV"))
+    np.testing.assert_array_equal(read_record(path, units="mV").signal, read_record(path).signal)
+    with pytest.raises(RecordError, match=r"units are 'mmHg'; give uV, mV or V"):
+        read_record(path, units="mmHg")
+
+
 def test_unit_in_latin_1(tmp_path: Path) -> None:
     path = written(tmp_path, signal("ECG", unit="uV"))
     content = path.read_bytes().replace(b"uV      ", b"\xb5V      ")
@@ -107,7 +123,7 @@ def test_length_not_known_when_header_was_written(tmp_path: Path) -> None:
     [
         (192, "EDF+D", "discontinuous recording (EDF+D)"),
         (236, "9       ", "header says 9 data records, the file holds 4"),
-        (236, "many    ", "cannot be read as EDF"),
+        (236, "many    ", "its number of data records, 'many', is no whole number"),
         (244, "0       ", "cannot be read as EDF"),
         (252, "0   ", "cannot be read as EDF"),
         (256 + 96, "mmHg    ", "no ECG lead among its signals (ECG [mmHg])"),
@@ -129,6 +145,21 @@ def test_truncated(tmp_path: Path) -> None:
     path = written(tmp_path, signal("ECG"))
     path.write_bytes(path.read_bytes()[:-600])
     with pytest.raises(RecordError, match="says 4 data records, the file holds 2; replace it"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "problem"),
+    [
+        (0, "the file is empty"),
+        (100, "the file is cut off after 100 of the 256 bytes of its header"),
+        (255, "the file is cut off after 255 of the 256"),
+    ],
+)
+def test_cut_off_in_its_header(tmp_path: Path, size: int, problem: str) -> None:
+    path = written(tmp_path, signal("ECG"))
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(RecordError, match=rf"rec\.edf: cannot be read as EDF: {problem}.*; replace it"):
         read_record(path)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ecgtune.errors import RecordError
 from ecgtune.readers import find_record, find_records
+from ecgtune.readers.find import expand
 
 HEADER = "{name} 1 250 4\n{name}.dat 16 200/mV\n"
 
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     (root / "told.json").write_text(json.dumps({"fs": 250}))
     (root / "208.csv").write_text("sample,label\n5,N\n")
     (root / "208.json").write_text(json.dumps({"fs": 250, "beats": {"N": 1}}))
-    (root / "REFERENCE.csv").write_text("100,N\n")
+    (root / "REFERENCE.csv").write_text("100,N\n208,V\n233,V\n")
     (root / "notes.txt").write_text("notes")
     return root
 
@@ -41,6 +42,65 @@ def names(paths: list[Path], root: Path) -> list[str]:
 def test_folder(folder: Path) -> None:
     expected = ["100.hea", "208.hea", "bad.hea", "long.hea", "p1/s1.hea", "told.csv"]
     assert names(find_records([folder]), folder) == expected
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    """Tables and arrays whose rate is told, or not, and files of their kinds that are no recordings."""
+    root = tmp_path / "tables"
+    root.mkdir()
+    for name, content in {
+        "timed.csv": "time,II\n0.000,0.1\n0.004,0.2\n",
+        "plain.csv": "II\n0.1\n0.2\n",
+        "broken.tsv": "",
+        "labels.csv": "time_s,sample,label,probability_N\n0.020,5,N,0.9\n",
+        "no-labels.csv": "time_s,sample,label,probability_N,unsure\n",
+        "REFERENCE.csv": "100,N\n208,V\n233,V\n",
+        "patients.csv": "patient,age,sex\np7,60,F\n",
+    }.items():
+        (root / name).write_text(content)
+    np.savez(root / "rated.npz", signal=np.zeros(5), fs=250)
+    np.savez(root / "unrated.npz", signal=np.zeros(5))
+    np.savez(root / "weights.npz", fs=250, weights=np.zeros(5))
+    np.savez(root / "many.npz", signal=np.zeros((3, 5, 2)), fs=250)
+    np.save(root / "many.npy", np.zeros((3, 5, 2)))
+    np.save(root / "array.npy", np.zeros(5))
+    np.save(root / "told.npy", np.zeros(5))
+    (root / "told.json").write_text(json.dumps({"fs": 250, "age": 60}))
+    return root
+
+
+def test_tables_of_a_folder_are_records_where_their_rate_is_known(tables: Path) -> None:
+    records, without_rate = expand(tables)
+    assert names(records, tables) == ["rated.npz", "timed.csv", "told.npy"]
+    assert names(without_rate, tables) == ["array.npy", "broken.tsv", "plain.csv", "unrated.npz"]
+    assert find_records([tables]) == records
+
+
+def test_tables_of_a_folder_are_records_where_the_rate_is_given(tables: Path) -> None:
+    records, without_rate = expand(tables, fs=250)
+    expected = ["array.npy", "broken.tsv", "plain.csv", "rated.npz", "timed.csv", "told.npy", "unrated.npz"]
+    assert names(records, tables) == expected
+    assert without_rate == []
+    assert find_records([str(tables.parent / "tab*")], fs=250) == records
+
+
+def test_table_named_like_a_record_beside_it_is_about_that(tmp_path: Path) -> None:
+    for name in ("100.hea", "p7.edf"):
+        (tmp_path / name).write_text(HEADER.format(name="100"))
+    for name in ("100.csv", "p7.tsv"):
+        (tmp_path / name).write_text("time,II\n0.000,0.1\n0.004,0.2\n")
+    assert names(find_records([tmp_path], fs=250), tmp_path) == ["100.hea", "p7.edf"]
+
+
+def test_folder_of_tables_without_rate(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / f"{name}.csv").write_text("0\n0\n")
+    with pytest.raises(
+        RecordError,
+        match=r"no record in this folder; nothing tells the rate of a\.csv, b\.csv, c\.csv and 1 more",
+    ):
+        find_records([tmp_path])
 
 
 def test_mitdb(mitdb: Path) -> None:

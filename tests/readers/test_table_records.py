@@ -47,6 +47,36 @@ def test_delimiters(tmp_path: Path, delimiter: str) -> None:
     np.testing.assert_array_equal(read_record(table(tmp_path, rows), fs=250).signal, [[1, 2], [3, 4]])
 
 
+@pytest.mark.parametrize(
+    ("header", "leads"),
+    [
+        ("I;II", ("I", "II")),
+        ("I [mV];II [mV]", ("I", "II")),
+        ("I\tII", ("I", "II")),
+        ("'I';'II'\n'mV';'mV'", ("I", "II")),
+        ("", ("lead 1", "lead 2")),
+    ],
+)
+def test_decimal_commas(tmp_path: Path, header: str, leads: tuple[str, ...]) -> None:
+    delimiter = "\t" if "\t" in header else ";"
+    rows = "\r\n".join(delimiter.join(row) for row in [("-0,105", "1"), ("0", "0,25"), ("", "1,5e-1")])
+    path = table(tmp_path, f"\ufeff{header}\r\n{rows}\r\n".lstrip("\r\n"))
+    record = read_record(path, fs=250)
+    assert record.leads == leads
+    np.testing.assert_allclose(record.signal, [[-0.105, 1], [0, 0.25], [np.nan, 0.15]], rtol=1e-6)
+
+
+def test_decimal_commas_of_one_lead(tmp_path: Path) -> None:
+    record = read_record(table(tmp_path, "MLII\n-0,105\n0,2\n"), fs=250)
+    np.testing.assert_allclose(record.signal, [[-0.105], [0.2]], rtol=1e-6)
+
+
+def test_time_with_decimal_commas(tmp_path: Path) -> None:
+    rows = "".join(f"{i / 360:.4f};0.5\n".replace(".", ",") for i in range(400))
+    record = read_record(table(tmp_path, f"Zeit [s];II [mV]\n{rows}"))
+    assert (record.fs, record.leads) == (360, ("II",))
+
+
 @pytest.mark.parametrize("cell", ["", " ", "NaN", "nan", "NA", "null", "inf"])
 def test_missing_cells(tmp_path: Path, cell: str) -> None:
     record = read_record(table(tmp_path, f"1,2\n{cell},3\n4,{cell}\n"), fs=250)
@@ -76,6 +106,32 @@ def test_rate_from_time_column(tmp_path: Path, name: str, step: float, fs: float
 def test_time_rounded_to_milliseconds(tmp_path: Path) -> None:
     rows = "".join(f"{i / 360:.3f},0.5\n" for i in range(4000))
     assert read_record(table(tmp_path, f"time,II\n{rows}")).fs == 360
+
+
+@pytest.mark.parametrize(
+    ("header", "form", "start"),
+    [
+        ("time,II", "{m:02d}:{s:06.3f}", 0),
+        ("time,II", "{h}:{m:02d}:{s:06.3f}", 7 * 3600),
+        ("'Elapsed time','II'\n'hh:mm:ss.mmm','mV'", "' {m}:{s:06.3f}'", 0),
+        ("'Time and date','II'\n'hh:mm:ss.mmm','mV'", "'[{h:02d}:{m:02d}:{s:06.3f} 17/11/2012]'", 3590),
+        ("time;II", "{h:02d}:{m:02d}:{s:06.3f}", 86_399),
+    ],
+)
+def test_rate_from_times_of_day(tmp_path: Path, header: str, form: str, start: int) -> None:
+    ms = [1000 * start + int(1000 * i / 360) for i in range(4000)]
+    cells = [form.format(h=t // 3_600_000 % 24, m=t // 60_000 % 60, s=t % 60_000 / 1000) for t in ms]
+    rows = "".join(f"{cell}{';' if ';' in header else ','}0.5\n" for cell in cells)
+    record = read_record(table(tmp_path, f"{header}\n{rows}"))
+    assert (record.fs, record.leads, record.n_samples) == (360, ("II",), 4000)
+
+
+@pytest.mark.parametrize("cell", ["noon", "0:00:bad"])
+def test_time_that_is_none(tmp_path: Path, cell: str) -> None:
+    path = table(tmp_path, f"time,II\n0:00.000,1\n{cell},2\n")
+    with pytest.raises(RecordError, match=rf"row 3, column 1 \(time\): '{cell}' is no time; .*--fs 250"):
+        read_record(path)
+    assert read_record(path, fs=250).n_samples == 2
 
 
 def test_unit_of_time_in_second_row(tmp_path: Path) -> None:
@@ -142,6 +198,7 @@ def test_many_blocks_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("I,II\n1,2\n", {"fs": 250, "leads": ["I"]}, "1 lead names (I) for 2 leads"),
         ("I,II\n1,2\n", {"fs": 250, "units": "mmHg"}, "units are 'mmHg'; give uV, mV or V"),
         ("I\n-900\n800\n-700\n600\n", {"fs": 250}, "typical deviation 750, too much for mV; give the units"),
+        ("I\n-31.5\n31.5\n", {"fs": 250}, "typical deviation 31.5, too much for mV"),
     ],
 )
 def test_bad_table(tmp_path: Path, content: str, options: dict[str, Any], problem: str) -> None:
@@ -173,6 +230,23 @@ def test_bad_description(tmp_path: Path, told: str, problem: str) -> None:
     assert problem in message
     assert "rec.json" in message
     assert "\n" not in message
+
+
+def test_adc_units_are_not_taken_for_millivolts(mitdb: Path, tmp_path: Path) -> None:
+    """CSV copies of mitdb hold 200 units a millivolt about 1024; the quietest lead deviates least."""
+    for name in ("100", "121", "208"):
+        adc = np.rint(read_record(mitdb / name).read(0, 20_000) * 200 + 1024)
+        np.savetxt(tmp_path / "rec.csv", adc, fmt="%d", delimiter=",", header="MLII,V", comments="")
+        with pytest.raises(RecordError, match=r"too much for mV; .* divide by the gain first"):
+            read_record(tmp_path / "rec.csv", fs=360)
+
+
+def test_recordings_in_millivolts_are_plausible(data: Path, tmp_path: Path) -> None:
+    """Also those in which noise is four times as strong as the ECG."""
+    for name in ("nstdb/118e_6", "nstdb/118e00", "vfdb/427", "ptbdb/s0014lre"):
+        record = read_record(data / name)
+        np.save(tmp_path / "rec.npy", record.signal)
+        assert read_record(tmp_path / "rec.npy", fs=record.fs).n_samples == record.n_samples
 
 
 def test_large_table_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +292,7 @@ def test_one_dimension_is_one_lead(tmp_path: Path) -> None:
         (np.zeros((0, 2)), "holds no samples"),
         (np.array(5.0), "0 dimensions"),
         (np.tile([-900, 900], 50), "typical deviation 900, too much for mV"),
+        (1024 + np.tile([-2, 1, 0, 200], 50), "whole numbers over a range of 202, too much for mV"),
     ],
 )
 @pytest.mark.parametrize("suffix", ["npy", "npz"])

@@ -13,6 +13,9 @@ from stored_records import LEADS, wave, wfdb_record
 from ecgtune.errors import RecordError
 from ecgtune.readers import read_record
 from ecgtune.readers.wfdb_signals import PlainSource, WfdbSource
+from ecgtune.record import Annotations
+from ecgtune.training.personal_labels import read_labels
+from ecgtune.writers.annotations import write_annotations
 
 
 @pytest.mark.parametrize(
@@ -142,9 +145,33 @@ def test_signals_that_are_no_ecg_are_left_out(tmp_path: Path) -> None:
     np.testing.assert_allclose(record.signal, np.tile([1, 2], (500, 1)))
 
 
+@pytest.mark.parametrize(("unit", "expected"), [("millivolt", 1), ("Millivolts", 1), ("microvolts", 1e-3)])
+def test_unit_in_words(tmp_path: Path, unit: str, expected: float) -> None:
+    record = read_record(bare_header(tmp_path, "rec 1 250 500", f"rec.dat 16 100/{unit} 16 0 0 0 0 I"))
+    np.testing.assert_allclose(record.signal, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("fmt", ["16", "16:1"])
+def test_unit_that_the_header_does_not_tell(tmp_path: Path, fmt: str) -> None:
+    lines = [
+        f"rec.dat {fmt} 100/{unit} 16 0 0 0 0 {name}"
+        for name, unit in {"I": "adu", "RESP": "NU", "P1": "mmHg"}.items()
+    ]
+    header = bare_header(tmp_path, "rec 3 250 500", *lines)
+    with pytest.raises(RecordError, match=r"I \[adu\], .* in uV, mV or V; .* give units \(--units"):
+        read_record(header)
+    record = read_record(header, units="uV")
+    assert record.leads == ("I",)
+    np.testing.assert_allclose(record.signal[:-1], 1e-3, rtol=1e-6)
+    (tmp_path / "both.hea").write_text("both/2 3 250 1000\nrec 500\nrec 500\n")
+    np.testing.assert_array_equal(
+        read_record(tmp_path / "both", units="uV").read(0, 400), record.read(0, 400)
+    )
+
+
 def test_no_ecg_at_all(tmp_path: Path) -> None:
     header = bare_header(tmp_path, "rec 1 250 500", "rec.dat 16 100/mmHg 16 0 0 0 0 ABP")
-    with pytest.raises(RecordError, match=r"rec\.hea: no ECG lead among its signals \(ABP \[mmHg\]\)"):
+    with pytest.raises(RecordError, match=r"no ECG lead among its signals \(ABP \[mmHg\]\); leads are .* V$"):
         read_record(header)
 
 
@@ -164,21 +191,115 @@ def test_blocks_join(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_record(header).signal, signal, atol=1e-6)
 
 
-def test_several_samples_a_frame(tmp_path: Path) -> None:
-    """They are averaged, as ``wfdb`` does."""
-    (tmp_path / "rec.hea").write_text("rec 2 100 3\nrec.dat 16x2 100/mV 16 0 0 0 0 I\nrec.dat 16 100/mV\n")
-    np.array([0, 10, 1, 20, 30, 2, 40, 60, 3], dtype="<i2").tofile(tmp_path / "rec.dat")
+def frames_record(folder: Path, per_frame: tuple[int, ...], fields: str = "", n_frames: int = 300) -> Path:
+    """A record at 90 frames a second, each signal a slow sine wave sampled several times a frame."""
+    time = [np.arange(n_frames * n).reshape(-1, n) / (90 * n) for n in per_frame]
+    np.rint(np.hstack([1000 * np.sin(9 * t) for t in time])).astype("<i2").tofile(folder / "rec.dat")
+    lines = [f"rec.dat 16x{n}{fields} 1000/mV 16 0 0 0 0 V{i}" for i, n in enumerate(per_frame, start=1)]
+    (folder / "rec.hea").write_text("\n".join([f"rec {len(per_frame)} 90 {n_frames}", *lines]) + "\n")
+    return folder / "rec.hea"
+
+
+@pytest.mark.parametrize("per_frame", [(4, 4), (4, 2), (1, 4), (3, 4), (2, 1)])
+def test_several_samples_a_frame(tmp_path: Path, per_frame: tuple[int, ...]) -> None:
+    record = read_record(frames_record(tmp_path, per_frame))
+    most = max(per_frame)
+    assert (record.fs, record.n_samples) == (90 * most, 300 * most)
+    expected = np.sin(9 * np.arange(300 * most) / record.fs)
+    signal = record.signal
+    for lead, n in enumerate(per_frame):
+        inside = slice(2 * most, -2 * most)
+        np.testing.assert_allclose(signal[inside, lead], expected[inside], atol=1.5e-3)
+        if n == most:
+            np.testing.assert_allclose(signal[:, lead], expected, atol=6e-4)
+    for start, stop in [
+        (0, 1),
+        (1, 2),
+        (5, 11),
+        (301, 517),
+        (record.n_samples - 1, record.n_samples),
+        (7, 7),
+    ]:
+        np.testing.assert_array_equal(record.read(start, stop), signal[start:stop])
+
+
+def test_several_samples_a_frame_beside_wfdb(tmp_path: Path) -> None:
+    """A skew of one frame, which ``wfdb`` takes away."""
+    plain = read_record(frames_record(tmp_path, (4, 2))).signal
+    skewed = read_record(frames_record(tmp_path, (4, 2), ":1")).signal
+    np.testing.assert_allclose(skewed[8:-16], plain[12:-12], atol=1e-6)
+
+
+def test_several_samples_a_frame_in_one_segment(tmp_path: Path) -> None:
+    frames_record(tmp_path, (4, 2)).rename(tmp_path / "part1.hea")
+    (tmp_path / "part2.hea").write_text("part2 1 90 300\nflat.dat 16 1000/mV 16 0 0 0 0 V2\n")
+    np.full(300, 500, dtype="<i2").tofile(tmp_path / "flat.dat")
+    (tmp_path / "layout.hea").write_text("layout 2 90 0\n~ 0 200/mV 0 0 0 0 0 V1\n~ 0 200/mV 0 0 0 0 0 V2\n")
+    (tmp_path / "rec.hea").write_text("rec/4 2 90 700\nlayout 0\npart1 300\n~ 100\npart2 300\n")
     record = read_record(tmp_path / "rec")
-    assert isinstance(record.source, WfdbSource)
-    np.testing.assert_allclose(record.signal, [[0.05, 0.01], [0.25, 0.02], [0.5, 0.03]], atol=1e-6)
-    np.testing.assert_array_equal(record.read(1, 2), record.signal[1:2])
+    assert (record.fs, record.n_samples) == (360, 2800)
+    np.testing.assert_array_equal(record.signal[:1200], read_record(tmp_path / "part1").signal)
+    assert np.isnan(record.read(1200, 1600)).all()
+    np.testing.assert_array_equal(record.read(1600), np.tile([np.nan, 0.5], (1200, 1)))
+
+
+def test_annotations_count_in_frames_unless_they_tell_their_resolution(tmp_path: Path) -> None:
+    header = frames_record(tmp_path, (4, 1))
+    beats = Annotations(np.array([10, 200]), np.array(["N", "V"]))
+    write_annotations(tmp_path / "rec.atr", beats, None)
+    write_annotations(tmp_path / "rec.ecgt", beats, 360)
+    write_annotations(tmp_path / "rec.qrs", beats, 90)
+    record = read_record(header)
+    read = {name: annotations.sample.tolist() for name, annotations in record.annotations.items()}
+    assert read == {"atr": [40, 800], "ecgt": [10, 200], "qrs": [40, 800]}
+    assert read_labels(str(tmp_path / "rec.atr"), record).sample.tolist() == [40, 800]
 
 
 def test_lead_left_out_beside_wfdb(tmp_path: Path) -> None:
     signal = np.column_stack([wave(500)[:, 0], wave(500)])
     names = ["RESP", *LEADS]
-    header = wfdb_record(tmp_path, "rec", signal, "24", sig_name=names)
+    header = wfdb_record(tmp_path, "rec", signal, "516", sig_name=names)
+    assert isinstance(read_record(header).source, WfdbSource)
     np.testing.assert_allclose(read_record(header).signal, signal[:, 1:], atol=1e-6)
+
+
+BYTES_OF = {
+    "16": lambda adc: adc.astype("<i2").tobytes(),
+    "24": lambda adc: b"".join(int(value).to_bytes(3, "little", signed=True) for value in adc),
+    "32": lambda adc: adc.astype("<i4").tobytes(),
+    "61": lambda adc: adc.astype(">i2").tobytes(),
+    "80": lambda adc: (adc + 128).astype("u1").tobytes(),
+    "160": lambda adc: (adc + 32768).astype("<u2").tobytes(),
+    "212": lambda adc: b"".join(
+        bytes((a & 255, (a >> 8 & 15) | (b >> 4 & 240), b & 255)) for a, b in adc.reshape(-1, 2)
+    ),
+}
+"""Content of a signal file by format, of which the decoder knows where every sample lies."""
+
+
+@pytest.mark.parametrize("frames", ["", " 0", " 300"])
+@pytest.mark.parametrize("fmt", BYTES_OF)
+def test_formats_with_and_without_a_number_of_samples(tmp_path: Path, fmt: str, frames: str) -> None:
+    import wfdb
+
+    adc = np.round(100 * np.sin(np.arange(600) / 7)).astype(int)
+    (tmp_path / "rec.dat").write_bytes(b"skip" + BYTES_OF[fmt](adc))
+    lines = [f"rec.dat {fmt}+4 50(3)/mV 12 0 0 0 0 {lead}" for lead in LEADS]
+    (tmp_path / "rec.hea").write_text("\n".join([f"rec 2 360{frames}", *lines]) + "\n")
+    record = read_record(tmp_path / "rec")
+    assert record.n_samples == 300
+    if frames == " 300":
+        expected = wfdb.rdrecord(str(tmp_path / "rec")).p_signal
+        np.testing.assert_allclose(record.signal, expected, atol=1e-6)
+    np.testing.assert_allclose(record.signal, (adc.reshape(-1, 2) - 3) / 50, atol=1e-6)
+    np.testing.assert_array_equal(record.read(7, 100), record.signal[7:100])
+
+
+@pytest.mark.parametrize("line", ["rec.dat 8 200/mV", "rec.dat 310 200/mV", "rec.dat 16:2 200/mV"])
+def test_number_of_samples_that_only_the_header_can_tell(tmp_path: Path, line: str) -> None:
+    with pytest.raises(RecordError, match="gives no number of samples; add it to its first line"):
+        read_record(bare_header(tmp_path, "rec 1 250", line))
+    assert read_record(bare_header(tmp_path, "rec 1 250 400", line)).signal.shape == (400, 1)
 
 
 def test_flac(tmp_path: Path) -> None:
@@ -271,9 +392,10 @@ def test_empty_signal_file(tmp_path: Path) -> None:
         read_record(bare_header(tmp_path, "rec 1 250", SIGNAL, samples=0))
 
 
-@pytest.mark.parametrize("fmt", ["212", "16", "24"])
-def test_file_cut_off_after_opening(tmp_path: Path, fmt: str) -> None:
-    record = read_record(wfdb_record(tmp_path, "rec", wave(500), fmt))
+@pytest.mark.parametrize(("fmt", "stated"), [("212", "212"), ("16", "16"), ("24", "24"), ("16", "16:1")])
+def test_file_cut_off_after_opening(tmp_path: Path, fmt: str, stated: str) -> None:
+    header = wfdb_record(tmp_path, "rec", wave(500), fmt)
+    record = read_record(edit(header, (f"rec.dat {fmt} ", f"rec.dat {stated} ")))
     dat = tmp_path / "rec.dat"
     dat.write_bytes(dat.read_bytes()[:600])
     assert len(record.read(0, 10)) == 10

@@ -47,6 +47,8 @@ def classify(
 
     Writes RECORD.ecgt (WFDB annotations), .csv, .json and .html for each recording. A recording that cannot
     be read is reported and does not stop the others; the same command goes on where it was interrupted.
+    In folders, tables and arrays (CSV, TSV, NPY, NPZ) are recordings where their rate is known: by --fs, by
+    a JSON file beside them, by a time column, or by fs inside an NPZ.
 
     Example: ecgtune classify holter/ --out labels --min-confidence 0.7
 
@@ -58,8 +60,11 @@ def classify(
         # Several recordings, in all likelihood: what labels them is imported there while it is here.
         get_ready("ecgtune.batch")
     from ecgtune.batch import classify_files, find_each
+    from ecgtune.readers.find import rate_unknown
 
-    paths, missing = find_each(recordings)
+    paths, missing, without_rate = find_each(recordings, fs)
+    if without_rate:
+        typer.echo(f"ecgtune: passed over: {rate_unknown(without_rate)}", err=True)
     if not paths:
         _report(missing, out, as_json)
     wanted = [name.strip() for name in formats.split(",") if name.strip()]

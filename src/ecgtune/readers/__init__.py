@@ -34,7 +34,8 @@ def read_record(
     leads
         Lead names, likewise.
     units
-        ``uV``, ``mV`` (default) or ``V``, likewise.
+        ``uV``, ``mV`` (default) or ``V``, likewise; of WFDB and EDF files, where no signal has a unit that is
+        a voltage.
 
     Returns
     -------

@@ -39,7 +39,7 @@ _NOT_ANNOTATIONS = frozenset(
 )
 
 
-def read_annotations(path: Path, fs: float | None = None) -> Annotations:
+def read_annotations(path: Path, fs: float | None = None, per_frame: int = 1) -> Annotations:
     r"""Read one MIT-format annotation file.
 
     Parameters
@@ -49,6 +49,8 @@ def read_annotations(path: Path, fs: float | None = None) -> Annotations:
     fs
         Sampling rate of the record in Hz. Where the file tells another time resolution, samples are
         converted to this rate, as WFDB programs do; without it they stay as they are in the file.
+    per_frame
+        Samples of the record in a frame: a file that tells no time resolution counts in frames.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def read_annotations(path: Path, fs: float | None = None) -> Annotations:
     subtypes = extra[code[extra] == _SUB]
     subtype[owner[subtypes]] = (words[subtypes] & 0xFF).astype(np.uint8).view(np.int8)
     aux = _aux_texts(content, words, extra[code[extra] == _AUX], owner, len(at))
-    return _interpret(sample, code[at], aux, subtype, fs)
+    return _interpret(sample, code[at], aux, subtype, fs, per_frame)
 
 
 def looks_like_annotations(path: Path) -> bool:
@@ -132,10 +134,15 @@ class AnnotationsBeside(Mapping[str, Annotations]):
         Sampling rate of the record in Hz.
     signal_files
         Names of files that hold the record's signals.
+    per_frame
+        Samples of the record in a frame; see `read_annotations`.
     """
 
-    def __init__(self, record: Path, fs: float, signal_files: Collection[str] = ()) -> None:
+    def __init__(
+        self, record: Path, fs: float, signal_files: Collection[str] = (), per_frame: int = 1
+    ) -> None:
         self._record, self._fs, self._signal_files = record, fs, frozenset(signal_files)
+        self._per_frame = per_frame
         self._loaded: dict[str, Annotations] = {}
 
     def __getitem__(self, annotator: str) -> Annotations:
@@ -143,7 +150,7 @@ class AnnotationsBeside(Mapping[str, Annotations]):
         if annotator not in self._loaded:
             if annotator not in self:
                 raise KeyError(annotator)
-            self._loaded[annotator] = read_annotations(self._path(annotator), self._fs)
+            self._loaded[annotator] = read_annotations(self._path(annotator), self._fs, self._per_frame)
         return self._loaded[annotator]
 
     def __contains__(self, annotator: object) -> bool:
@@ -220,6 +227,7 @@ def _interpret(
     aux: NDArray[np.str_],
     subtype: NDArray[np.int16],
     fs: float | None,
+    per_frame: int,
 ) -> Annotations:
     """Apply the notes that describe the file and drop what is no annotation."""
     symbols = _SHORT_SYMBOLS if _NAMED[code].all() else _SYMBOLS
@@ -229,8 +237,10 @@ def _interpret(
     for i in np.flatnonzero(describes_file).tolist():
         text = str(aux[i])
         resolution = _RESOLUTION.match(text)
-        if resolution and fs is not None and not np.isclose(float(resolution[1]), fs):
-            sample = np.rint(sample * (fs / float(resolution[1]))).astype(np.int64)
+        if resolution:
+            per_frame = 1
+            if fs is not None and not np.isclose(float(resolution[1]), fs):
+                sample = np.rint(sample * (fs / float(resolution[1]))).astype(np.int64)
         definition = _DEFINITION.match(text) if defining else None
         if definition and int(definition[1]) <= _LAST_CODE:
             symbols = symbols.astype(f"<U{max(4, len(definition[2]))}")
@@ -239,7 +249,7 @@ def _interpret(
             defining = text == "## annotation type definitions"
     if not keep.all():
         sample, code, aux, subtype = sample[keep], code[keep], aux[keep], subtype[keep]
-    return Annotations(sample, symbols[code], aux, subtype)
+    return Annotations(sample * per_frame, symbols[code], aux, subtype)
 
 
 def _damaged(path: Path, problem: str) -> RecordError:

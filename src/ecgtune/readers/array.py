@@ -88,6 +88,34 @@ def read_npz(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
     return _record(path, content["signal"], fs, leads, units)
 
 
+def sniff_npy(path: Path) -> bool | None:
+    """Return False, as an array tells no rate; None where it has more dimensions than a recording."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return None if isinstance(array, np.ndarray) and array.ndim > 2 else False
+
+
+def sniff_npz(path: Path) -> bool | None:
+    """Tell whether an archive gives its rate; None where it is no recording. A damaged one gives no rate.
+
+    No recordings are archives without ``signal``, or whose signal has more than two dimensions.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {Path(name).stem for name in archive.namelist()}
+            if "signal" not in names:
+                return None
+            with archive.open("signal.npy") as file:
+                form = np.lib.format
+                first = form.read_magic(file) == (1, 0)
+                shape, *_ = (form.read_array_header_1_0 if first else form.read_array_header_2_0)(file)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
+    return None if len(shape) > 2 else "fs" in names
+
+
 @dataclass(frozen=True)
 class NumpySource:
     """An array on disk or in memory, [samples, leads], in units of ``scale`` mV."""

@@ -11,23 +11,28 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from ecgtune.errors import MissingExtraError, RecordError
-from ecgtune.readers.leads import ecg_signals, lead_names, millivolts
+from ecgtune.readers.leads import completed_units, ecg_signals, lead_names, millivolts
 from ecgtune.record import Annotations, FloatArray, LazyAnnotations, Record
 
 if TYPE_CHECKING:
     from edfio import Edf, EdfSignal
 
+_HEADER_BYTES = 256
+"""Length of a header before what it says of each signal."""
+
 ANNOTATOR = "edf"
 """Name under which the notes of an EDF+ file are found in ``Record.annotations``."""
 
 
-def read_edf(path: Path) -> Record:
+def read_edf(path: Path, units: str | None = None) -> Record:
     """Open an EDF or continuous EDF+ recording.
 
     Parameters
     ----------
     path
         The ``.edf`` file.
+    units
+        ``uV``, ``mV`` or ``V``, where the file tells no unit that is of use.
 
     Returns
     -------
@@ -52,7 +57,7 @@ def read_edf(path: Path) -> Record:
             f"{path}: discontinuous recording (EDF+D), whose gaps would be lost; "
             "split it at its gaps into EDF+C files"
         )
-    signals, others = _ecg(path, edf)
+    signals, units_of_signals, others = _ecg(path, edf, units)
     per_record = signals[0].samples_per_data_record
     duration = edf.data_record_duration
     if duration <= 0 or edf.num_data_records == 0:
@@ -67,7 +72,7 @@ def read_edf(path: Path) -> Record:
         fs=fs,
         leads=lead_names([signal.label for signal in signals]),
         n_samples=n_samples,
-        source=EdfSource(path, signals, fs),
+        source=EdfSource(path, signals, units_of_signals, fs),
         patient=path.stem,
         start=_start(edf),
         notes=_left_out(others, duration, fs),
@@ -82,6 +87,7 @@ class EdfSource:
 
     path: Path
     signals: list["EdfSignal"]
+    units: list[str]
     fs: float
 
     def read(self, start: int, stop: int) -> FloatArray:
@@ -89,9 +95,9 @@ class EdfSource:
         out = np.empty((len(self.signals), stop - start), dtype=np.float32)
         if stop == start:
             return out.T
-        for row, signal in zip(out, self.signals, strict=True):
+        for row, signal, units in zip(out, self.signals, self.units, strict=True):
             digital = signal.get_digital_slice(start / self.fs, stop / self.fs)
-            scale, offset = _calibration(signal)
+            scale, offset = _calibration(signal, units)
             row[:] = (digital - offset) * scale
         return out.T
 
@@ -102,8 +108,7 @@ def _open(path: Path) -> "Edf":
     except ImportError:
         raise MissingExtraError("edfio", "formats", f"{path}: reading EDF") from None
     try:
-        with path.open("rb") as file:
-            announced = int(file.read(244)[236:])
+        announced = _announced(path)
         with catch_warnings():
             # edfio only warns of a file that was cut off; its length is compared below.
             simplefilter("ignore")
@@ -121,29 +126,39 @@ def _open(path: Path) -> "Edf":
     return edf
 
 
-def _ecg(path: Path, edf: "Edf") -> tuple[list["EdfSignal"], list["EdfSignal"]]:
-    """ECG signals of one rate, and those of other rates."""
+def _announced(path: Path) -> int:
+    """Number of data records by the header; ValueError where there is none."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        where = f"cut off after {len(header)} of the {_HEADER_BYTES} bytes of its header"
+        raise ValueError(f"the file is {where if header else 'empty'}")
+    records = header[236:244].decode("latin-1").strip()
+    try:
+        return int(records)
+    except ValueError:
+        raise ValueError(f"its number of data records, {records!r}, is no whole number") from None
+
+
+def _ecg(path: Path, edf: "Edf", given: str | None) -> tuple[list["EdfSignal"], list[str], list["EdfSignal"]]:
+    """ECG signals of one rate, which become leads, their units, and ECG signals of other rates."""
     signals = edf.signals
-    chosen = [
-        signals[i]
-        for i in ecg_signals(
-            str(path), [signal.label for signal in signals], [signal.physical_dimension for signal in signals]
-        )
-    ]
-    named = [signal for signal in chosen if signal.label.upper().startswith(("ECG", "EKG"))]
-    chosen = named or chosen
-    rates = Counter(signal.samples_per_data_record for signal in chosen)
+    labels = [signal.label for signal in signals]
+    units = completed_units(str(path), labels, [signal.physical_dimension for signal in signals], given)
+    chosen = ecg_signals(str(path), labels, units)
+    chosen = [i for i in chosen if labels[i].upper().startswith(("ECG", "EKG"))] or chosen
+    rates = Counter(signals[i].samples_per_data_record for i in chosen)
     rate = max(rates, key=lambda samples: (rates[samples], samples))
-    others = [signal for signal in chosen if signal.samples_per_data_record != rate]
-    chosen = [signal for signal in chosen if signal.samples_per_data_record == rate]
-    for signal in chosen:
+    others = [signals[i] for i in chosen if signals[i].samples_per_data_record != rate]
+    chosen = [i for i in chosen if signals[i].samples_per_data_record == rate]
+    for signal in (signals[i] for i in chosen):
         low, high = signal.physical_range
         if signal.digital_min >= signal.digital_max or not np.isfinite([low, high]).all() or low == high:
             raise RecordError(
                 f"{path}: lead {signal.label}: physical range {low:g} to {high:g} for digital range "
                 f"{signal.digital_min} to {signal.digital_max}; correct the header"
             )
-    return chosen, others
+    return [signals[i] for i in chosen], [units[i] for i in chosen], others
 
 
 def _left_out(others: list["EdfSignal"], duration: float, fs: float) -> tuple[str, ...]:
@@ -155,11 +170,11 @@ def _left_out(others: list["EdfSignal"], duration: float, fs: float) -> tuple[st
     )
 
 
-def _calibration(signal: "EdfSignal") -> tuple[float, float]:
+def _calibration(signal: "EdfSignal", units: str) -> tuple[float, float]:
     """Size of a digital unit in mV, and the digital value of 0 mV."""
     step = (signal.physical_max - signal.physical_min) / (signal.digital_max - signal.digital_min)
     offset = signal.digital_max - signal.physical_max / step
-    return step * (millivolts(signal.physical_dimension) or 1.0), offset
+    return step * (millivolts(units) or 1.0), offset
 
 
 def _notes(path: Path, edf: "Edf", fs: float) -> Annotations:

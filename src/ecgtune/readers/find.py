@@ -1,13 +1,15 @@
 """From what a user names (files, folders, patterns) to records."""
 
 import glob
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from ecgtune.errors import RecordError
-from ecgtune.readers.sidecar import SIDECAR_KEYS
+from ecgtune.readers.array import sniff_npy, sniff_npz
+from ecgtune.readers.sidecar import tells_rate
+from ecgtune.readers.text import sniff_table
 from ecgtune.readers.wfdb_header import read_header, segment_names
 
 WFDB = ".hea"
@@ -82,18 +84,30 @@ def record_files(path: Path) -> list[Path]:
     return list(files)
 
 
-def find_records(paths: Iterable[str | Path]) -> list[Path]:
+class Found(NamedTuple):
+    """Records, and tables and arrays of folders that were passed over because nothing tells their rate."""
+
+    records: list[Path]
+    without_rate: list[Path]
+
+
+def find_records(paths: Iterable[str | Path], fs: float | None = None) -> list[Path]:
     """Expand files, folders and patterns into records.
 
     A folder stands for the records in it and below it: every WFDB header but those of segments of a
-    multi-segment record, every EDF file, and the CSV, TSV, NPY and NPZ files with a JSON file beside them
-    that tells their rate. In a pattern (``mitdb/1*``) files of other kinds are passed over. Headers are
-    not checked: a broken one is listed, and reading it says what is wrong.
+    multi-segment record, every EDF file, and the CSV, TSV, NPY and NPZ files whose rate is known: given here,
+    told by a JSON file beside them or by themselves (a time column, ``fs`` in NPZ). Not among them are files
+    named like a WFDB or EDF record beside them, which are about it, tables of labels as ``ecgtune classify``
+    writes them, tables with text where samples are due, archives without ``signal``, and arrays of more than
+    two dimensions, which hold many recordings. In a pattern (``mitdb/1*``) files of other kinds are passed
+    over. Headers are not checked: a broken one is listed, and reading it says what is wrong.
 
     Parameters
     ----------
     paths
         What the user names; see `find_record` for single records.
+    fs
+        Rate in Hz of tables and arrays that do not tell it, where it is known.
 
     Returns
     -------
@@ -107,42 +121,78 @@ def find_records(paths: Iterable[str | Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        found.update(dict.fromkeys(_expand(path)))
+        found.update(dict.fromkeys(expand(path, fs).records))
     return list(found)
 
 
-def _expand(path: str | Path) -> list[Path]:
+def expand(path: str | Path, fs: float | None = None) -> Found:
+    """Expand one file, folder or pattern into records as `find_records` does, and say what it passed over.
+
+    Raises
+    ------
+    RecordError
+        Where it names no record.
+    """
     literal = Path(path)
     if literal.is_dir():
-        return _in_folder(literal)
+        return _in_folder(literal, fs)
     if not glob.has_magic(str(path)) or literal.exists():
-        return [find_record(literal)]
+        return Found([find_record(literal)], [])
     records: list[Path] = []
+    without_rate: list[Path] = []
     for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
         try:
-            records += _expand(Path(match))
+            found = expand(Path(match), fs)
         except RecordError:
             continue
+        records += found.records
+        without_rate += found.without_rate
     if not records:
         raise RecordError(f"{path}: no record matches; check the pattern")
     members = _segments(records)
-    return [record for record in dict.fromkeys(records) if record not in members]
+    return Found([record for record in dict.fromkeys(records) if record not in members], without_rate)
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def _in_folder(folder: Path, fs: float | None) -> Found:
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     members = _segments(files)
-    records = [
-        path
-        for path in files
-        if path not in members and (path.suffix.lower() not in TABLES or _is_described(path))
-    ]
+    described = {path.with_suffix("") for path in files if path.suffix.lower() not in TABLES}
+    records: list[Path] = []
+    without_rate: list[Path] = []
+    for path in files:
+        if path.suffix.lower() not in TABLES:
+            if path not in members:
+                records.append(path)
+        elif path.with_suffix("") not in described:
+            told = _TELLS_RATE[path.suffix.lower()](path)
+            if told is not None:
+                known = told or fs is not None or tells_rate(path)
+                (records if known else without_rate).append(path)
     if not records:
+        what = "records are WFDB, EDF, and CSV, TSV, NPY or NPZ whose rate is known"
         raise RecordError(
-            f"{folder}: no record in this folder (WFDB, EDF, or CSV/NPY/NPZ with a JSON file that tells fs); "
-            "name the files themselves"
+            f"{folder}: no record in this folder; {rate_unknown(without_rate) if without_rate else what}"
         )
-    return records
+    return Found(records, without_rate)
+
+
+def rate_unknown(paths: list[Path]) -> str:
+    """Say what to do about tables and arrays whose rate is unknown, of which the first three are named."""
+    names = ", ".join(path.name for path in paths[:3])
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return (
+        f"nothing tells the rate of {names}{more}; give fs (--fs 250), or write it to a JSON "
+        'file beside each, as {"fs": 250}'
+    )
+
+
+_TELLS_RATE: dict[str, Callable[[Path], bool | None]] = {
+    ".csv": sniff_table,
+    ".tsv": sniff_table,
+    ".npy": sniff_npy,
+    ".npz": sniff_npz,
+}
+"""Whether a table or array tells its rate itself, by extension; None where it is no recording."""
 
 
 def _segments(files: Iterable[Path]) -> set[Path]:
@@ -153,12 +203,3 @@ def _segments(files: Iterable[Path]) -> set[Path]:
         if header.suffix == WFDB
         for name in segment_names(header)
     }
-
-
-def _is_described(path: Path) -> bool:
-    """Tell whether the JSON file beside a table describes it as a recording, and is not a report on it."""
-    try:
-        content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and "fs" in content and content.keys() <= SIDECAR_KEYS

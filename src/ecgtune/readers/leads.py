@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from ecgtune.errors import RecordError
 from ecgtune.record import normalise_lead
 
-_MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "nv": 1e-6}
+_MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "nv": 1e-6, "volt": 1e3, "millivolt": 1.0, "microvolt": 1e-3}
+
+_OTHER_UNITS = frozenset({"mmhg", "cmh2o", "%", "bpm", "1/min", "l/min", "degc", "hz", "g"})
 
 # Signals that are recorded in mV beside an ECG, in sleep studies and intensive care, and are none.
 _OTHER_SIGNAL = re.compile(
@@ -18,7 +20,7 @@ _OTHER_SIGNAL = re.compile(
 
 def millivolts(units: str) -> float | None:
     """Return the size of a unit in mV: ``uV`` 0.001, ``mV`` 1, ``V`` 1000; None where it is no voltage."""
-    return _MILLIVOLTS.get(units.strip().replace("µ", "u").replace("μ", "u").lower())
+    return _MILLIVOLTS.get(units.strip().replace("µ", "u").replace("μ", "u").lower().removesuffix("s"))
 
 
 def is_ecg(name: str, units: str) -> bool:
@@ -30,6 +32,43 @@ def is_ecg(name: str, units: str) -> bool:
     return millivolts(units) is not None and not _OTHER_SIGNAL.match(name.strip())
 
 
+def completed_units(
+    record: str, names: Sequence[str], units: Sequence[str], given: str | None
+) -> tuple[str, ...]:
+    """Units of a file's signals, with the one given where the file tells none that is of use.
+
+    Parameters
+    ----------
+    record
+        The record, for messages.
+    names, units
+        Of its signals.
+    given
+        ``uV``, ``mV`` or ``V``: the unit of all signals that may be ECG leads, where not one of them is in a
+        voltage by the file; None leaves the units as they are.
+
+    Raises
+    ------
+    RecordError
+        Where the file tells another voltage.
+    """
+    if given is None:
+        return tuple(units)
+    told = [unit for name, unit in zip(names, units, strict=True) if is_ecg(name, unit)]
+    if not told:
+        pairs = zip(names, units, strict=True)
+        return tuple(given if _may_be_ecg(name, unit) else unit for name, unit in pairs)
+    if any(millivolts(unit) != millivolts(given) for unit in told):
+        listing = ", ".join(dict.fromkeys(told))
+        raise RecordError(f"{record}: the file tells its units itself ({listing}); leave units out")
+    return tuple(units)
+
+
+def _may_be_ecg(name: str, units: str) -> bool:
+    """Tell whether a signal would be an ECG lead if its unit were a voltage."""
+    return is_ecg(name, "mV") and units.strip().lower() not in _OTHER_UNITS
+
+
 def ecg_signals(record: str, names: Sequence[str], units: Sequence[str]) -> list[int]:
     """Indices of the signals that may be ECG leads.
 
@@ -38,10 +77,15 @@ def ecg_signals(record: str, names: Sequence[str], units: Sequence[str]) -> list
     RecordError
         Where there is none.
     """
-    chosen = [i for i, (name, unit) in enumerate(zip(names, units, strict=True)) if is_ecg(name, unit)]
+    signals = list(zip(names, units, strict=True))
+    chosen = [i for i, (name, unit) in enumerate(signals) if is_ecg(name, unit)]
     if not chosen:
-        listing = ", ".join(f"{name} [{unit or 'no unit'}]" for name, unit in zip(names, units, strict=True))
-        raise RecordError(f"{record}: no ECG lead among its signals ({listing}); leads are in uV, mV or V")
+        listing = ", ".join(f"{name} [{unit or 'no unit'}]" for name, unit in signals)
+        unknown = any(_may_be_ecg(name, unit) for name, unit in signals)
+        remedy = "; if these signals are, give units (--units mV)" if unknown else ""
+        raise RecordError(
+            f"{record}: no ECG lead among its signals ({listing}); leads are in uV, mV or V{remedy}"
+        )
     return chosen
 
 

@@ -13,10 +13,10 @@ from ecgtune.errors import RecordError
 from ecgtune.readers.leads import lead_names, millivolts
 from ecgtune.record import FloatArray, Record, SignalSource
 
-_LARGEST_DEVIATION = 50.0
-"""Median absolute deviation in mV that no ECG has."""
-
-SIDECAR_KEYS = frozenset({"fs", "leads", "units", "start", "patient"})
+_LARGEST_DEVIATION = 20.0
+"""Median absolute deviation in mV that no ECG has: public databases stay below 1, in strong noise below 5."""
+_LARGEST_WHOLE_RANGE = 100.0
+"""Range in mV that no ECG has whose values are whole numbers, as ADC units are."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,14 @@ def describe(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
         start=start,
         patient=None if patient is None else str(patient),
     )
+
+
+def tells_rate(path: Path) -> bool:
+    """Tell whether a JSON file beside a recording gives its rate; a broken one gives none."""
+    try:
+        return "fs" in _load(path.with_suffix(".json"))
+    except RecordError:
+        return False
 
 
 def checked_rate(fs: object, path: Path) -> float | None:
@@ -161,14 +169,27 @@ def check_plausible(path: Path, values: FloatArray, told: Description) -> None:
         Some of its samples, [samples, leads].
     told
         What `describe` found.
+
+    Raises
+    ------
+    RecordError
+        Where a lead's typical deviation, or its range in whole numbers, is none of an ECG in mV.
     """
     if told.units is not None:
         return
     for lead, column in enumerate(values.T):
         finite = column[np.isfinite(column)]
-        deviation = float(np.median(np.abs(finite - np.median(finite)))) if len(finite) else 0.0
+        if not len(finite):
+            continue
+        deviation = float(np.median(np.abs(finite - np.median(finite))))
+        whole_range = float(np.ptp(finite)) if (finite == np.rint(finite)).all() else 0.0
         if deviation > _LARGEST_DEVIATION:
-            raise RecordError(
-                f"{path}: lead {lead}: typical deviation {deviation:.3g}, too much for mV; "
-                "give the units (uV?)"
-            )
+            problem = f"typical deviation {deviation:.3g}"
+        elif whole_range > _LARGEST_WHOLE_RANGE:
+            problem = f"whole numbers over a range of {whole_range:.3g}"
+        else:
+            continue
+        raise RecordError(
+            f"{path}: lead {lead}: {problem}, too much for mV; give the units (--units uV?), or, where these "
+            "are ADC units, subtract the zero and divide by the gain first"
+        )

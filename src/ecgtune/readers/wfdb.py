@@ -1,35 +1,40 @@
 """WFDB records: header, signals on demand, annotations beside the header."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ecgtune.errors import RecordError
 from ecgtune.readers.annotations import AnnotationsBeside
-from ecgtune.readers.leads import ecg_signals, is_ecg, lead_names
+from ecgtune.readers.leads import completed_units, ecg_signals, is_ecg, lead_names
 from ecgtune.readers.wfdb_header import Header, read_header
 from ecgtune.readers.wfdb_signals import open_signals
 from ecgtune.record import FloatArray, Record, SignalSource
 
 
-def read_wfdb(path: Path) -> Record:
+def read_wfdb(path: Path, units: str | None = None) -> Record:
     """Open a WFDB record.
 
     Parameters
     ----------
     path
         Its header, ``.hea``.
+    units
+        ``uV``, ``mV`` or ``V``, where the header tells no unit that is of use.
 
     Returns
     -------
     Record
         Named after the header file. Leads are the signals in uV, mV or V that are not named as something
-        else (respiration, pressure, EEG, ...); the others are left out. Where the header gives signals
-        several samples a frame, they are averaged to one. The header is read at once and the sizes of the
-        signal files are checked; signals and annotations are read when asked for.
+        else (respiration, pressure, EEG, ...); the others are left out. Where the header gives leads several
+        samples a frame, the rate is that of the lead that has most, and leads that have fewer are
+        interpolated. The header is read at once and the sizes of the signal files are checked; signals and
+        annotations are read when asked for.
 
     Raises
     ------
@@ -37,32 +42,62 @@ def read_wfdb(path: Path) -> Record:
         Where the header is missing or malformed, a signal file is missing or shorter than the header says,
         a format is unknown, a gain is absurd, or there is no ECG lead or no sample.
     """
-    header = read_header(path)
-    source, leads, n_samples = _open_segments(header) if header.segments else _open_segment(header)
+    header = _header(path, units)
+    opened = _open_segments(header, units) if header.segments else _open_segment(header)
     stem = path.with_suffix("")
+    fs = header.fs * opened.per_frame
+    signal_files = {signal.file for signal in header.signals}
     return Record(
         name=stem.name,
-        fs=header.fs,
-        leads=leads,
-        n_samples=n_samples,
-        source=source,
+        fs=fs,
+        leads=opened.leads,
+        n_samples=opened.n_frames * opened.per_frame,
+        source=opened.source,
         patient=stem.name,
         start=header.start,
-        annotations=AnnotationsBeside(stem, header.fs, {signal.file for signal in header.signals}),
+        annotations=AnnotationsBeside(stem, fs, signal_files, opened.per_frame),
         path=path,
+        per_frame=opened.per_frame,
     )
 
 
-def _open_segment(header: Header) -> tuple[SignalSource, tuple[str, ...], int]:
+def _header(path: Path, units: str | None) -> Header:
+    """Read a header, with the unit given where it tells none that is of use."""
+    header = read_header(path)
+    signals = header.signals
+    completed = completed_units(
+        str(path), [signal.name for signal in signals], [signal.units for signal in signals], units
+    )
+    return replace(
+        header,
+        signals=tuple(replace(signal, units=unit) for signal, unit in zip(signals, completed, strict=True)),
+    )
+
+
+class _Opened(NamedTuple):
+    """Signals of a record: source, names, length in frames, and samples that the source gives of each."""
+
+    source: SignalSource
+    leads: tuple[str, ...]
+    n_frames: int
+    per_frame: int
+
+
+def _open_segment(header: Header) -> _Opened:
     names = [signal.name for signal in header.signals]
     chosen = ecg_signals(str(header.path), names, [signal.units for signal in header.signals])
-    source, n_samples = open_signals(header, chosen)
-    return source, lead_names([names[i] for i in chosen]), n_samples
+    per_frame = _most_per_frame(header, chosen)
+    source, n_frames = open_signals(header, chosen, per_frame)
+    return _Opened(source, lead_names([names[i] for i in chosen]), n_frames, per_frame)
+
+
+def _most_per_frame(header: Header, signals: Iterable[int]) -> int:
+    return max(header.signals[i].samples_per_frame for i in signals)
 
 
 @dataclass(frozen=True)
 class _Segment:
-    """A piece of a multi-segment record: where its leads go, and where it starts."""
+    """A piece of a multi-segment record: where its leads go, and the samples at which it starts and ends."""
 
     source: SignalSource
     columns: list[int]
@@ -90,10 +125,11 @@ class SegmentsSource:
         return out
 
 
-def _open_segments(header: Header) -> tuple[SignalSource, tuple[str, ...], int]:
+def _open_segments(header: Header, units: str | None) -> _Opened:
     """Open a multi-segment record; a first segment of length 0 is the layout of a variable one."""
     members = [
-        (None if name == "~" else _segment_header(header, name), length) for name, length in header.segments
+        (None if name == "~" else _segment_header(header, name, units), length)
+        for name, length in header.segments
     ]
     reference = next((member for member, _ in members if member is not None), None)
     if reference is None:
@@ -103,28 +139,37 @@ def _open_segments(header: Header) -> tuple[SignalSource, tuple[str, ...], int]:
     wanted = [names[i] for i in chosen]
     variable = members[0][1] == 0
 
-    pieces = []
+    parts = []
     ends = accumulate(length for _, length in members)
     for (member, length), end in zip(members, ends, strict=True):
         if member is None or length == 0:
             continue
-        picked = _matching(wanted, member) if variable else dict(enumerate(chosen))
+        picked = _matching(wanted, member) if variable else _same(chosen, member)
         if picked:
-            source = _open_member(header, member, list(picked.values()), length)
-            pieces.append(_Segment(source, list(picked), end - length, end))
-    n_samples = sum(length for _, length in members)
-    if n_samples == 0:
+            parts.append((member, picked, end - length, end))
+    n_frames = sum(length for _, length in members)
+    if n_frames == 0:
         raise RecordError(f"{header.path}: the record holds no samples; leave it out")
-    if header.n_frames not in (None, n_samples):
+    if header.n_frames not in (None, n_frames):
         raise RecordError(
-            f"{header.path}: header says {header.n_frames} samples, its segments hold {n_samples}; "
+            f"{header.path}: header says {header.n_frames} samples, its segments hold {n_frames}; "
             "correct the header"
         )
-    return SegmentsSource(pieces, len(chosen)), lead_names(wanted), n_samples
+    per_frame = max([_most_per_frame(member, picked.values()) for member, picked, *_ in parts], default=1)
+    pieces = [
+        _Segment(
+            _open_member(header, member, list(picked.values()), end - start, per_frame),
+            list(picked),
+            start * per_frame,
+            end * per_frame,
+        )
+        for member, picked, start, end in parts
+    ]
+    return _Opened(SegmentsSource(pieces, len(chosen)), lead_names(wanted), n_frames, per_frame)
 
 
-def _segment_header(header: Header, name: str) -> Header:
-    member = read_header(header.path.with_name(f"{name}.hea"))
+def _segment_header(header: Header, name: str, units: str | None) -> Header:
+    member = _header(header.path.with_name(f"{name}.hea"), units)
     if member.segments:
         raise RecordError(f"{member.path}: a segment of {header.path.name} has segments; list them there")
     if not np.isclose(member.fs, header.fs):
@@ -134,19 +179,26 @@ def _segment_header(header: Header, name: str) -> Header:
     return member
 
 
-def _open_member(header: Header, member: Header, signals: list[int], length: int) -> SignalSource:
-    if max(signals) >= len(member.signals):
-        raise RecordError(
-            f"{member.path}: {len(member.signals)} signals, fewer than the first segment has; "
-            "correct the header"
-        )
-    source, there = open_signals(member, signals)
+def _open_member(
+    header: Header, member: Header, signals: list[int], length: int, per_frame: int
+) -> SignalSource:
+    source, there = open_signals(member, signals, per_frame)
     if there < length:
         raise RecordError(
             f"{header.path}: header says {length} samples for {member.path.name}, which holds {there}; "
             "correct the header or replace the segment"
         )
     return source
+
+
+def _same(chosen: list[int], member: Header) -> dict[int, int]:
+    """Signal of a segment for each lead of a record of fixed layout: those of the first segment."""
+    if max(chosen) >= len(member.signals):
+        raise RecordError(
+            f"{member.path}: {len(member.signals)} signals, fewer than the first segment has; "
+            "correct the header"
+        )
+    return dict(enumerate(chosen))
 
 
 def _matching(wanted: list[str], member: Header) -> dict[int, int]:

@@ -1,60 +1,35 @@
 """WFDB signal files, read piece by piece.
 
-Formats 212 and 16, in which nearly all public ECGs are stored, are decoded here (about forty times as fast
-as ``wfdb.rdrecord``); all others, signals of several samples a frame and skewed signals go through ``wfdb``.
+Formats in which every sample has a place of its own are decoded here (212 and 16, in which nearly all public
+ECGs are stored, about forty times as fast as by ``wfdb.rdrecord``); all others and skewed signals go through
+``wfdb``.
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgtune.errors import RecordError
 from ecgtune.readers.leads import millivolts
+from ecgtune.readers.wfdb_formats import BITS, BYTES, UNPACK
+from ecgtune.readers.wfdb_frames import FramesSource
 from ecgtune.readers.wfdb_header import Header, SignalLine
 from ecgtune.record import FloatArray, SignalSource
 
 # Samples decoded at a time: what fits a core's cache is several times as fast as a whole record at once.
 _BLOCK = 1 << 16
 
-_BITS = {
-    "8": 16,
-    "16": 16,
-    "24": 24,
-    "32": 32,
-    "61": 16,
-    "80": 8,
-    "160": 16,
-    "212": 12,
-    "310": 10,
-    "311": 10,
-    "508": 8,
-    "516": 16,
-    "524": 24,
-}
-_BYTES = {
-    "8": Fraction(1),
-    "16": Fraction(2),
-    "24": Fraction(3),
-    "32": Fraction(4),
-    "61": Fraction(2),
-    "80": Fraction(1),
-    "160": Fraction(2),
-    "212": Fraction(3, 2),
-    "310": Fraction(4, 3),
-    "311": Fraction(4, 3),
-}
-
 _LARGEST_STEP = 1.0
 _SMALLEST_RANGE = 1e-3
 _LARGEST_OFFSET = 1e3
 
 
-def open_signals(header: Header, chosen: list[int]) -> tuple[SignalSource, int]:
+def open_signals(header: Header, chosen: list[int], per_frame: int) -> tuple[SignalSource, int]:
     """Source of some signals of a single-segment record, and its length in frames.
 
     Parameters
@@ -63,6 +38,8 @@ def open_signals(header: Header, chosen: list[int]) -> tuple[SignalSource, int]:
         The record's header.
     chosen
         Indices of the signals to read; voltages.
+    per_frame
+        Samples that the source gives of each frame; no fewer than the header says of a signal.
 
     Raises
     ------
@@ -74,39 +51,60 @@ def open_signals(header: Header, chosen: list[int]) -> tuple[SignalSource, int]:
         _check_gain(header, i)
     n_frames = _check_files(header)
     fast = all(_is_plain(signal) for signal in header.signals)
+    if header.n_frames is None and not fast:
+        raise _no_length(header)
     source = PlainSource(header, chosen) if fast else WfdbSource(header, chosen)
-    return source, n_frames
+    if per_frame == 1:
+        return source, n_frames
+    per_lead = tuple(header.signals[i].samples_per_frame for i in chosen)
+    return FramesSource(source, per_lead, per_frame, n_frames), n_frames
 
 
 @dataclass(frozen=True)
-class PlainSource:
-    """Signals of formats 212 and 16, one sample a frame; each lead contiguous in memory."""
+class _Source(ABC):
+    """Some signals of a record; each lead contiguous in memory."""
 
     header: Header
     chosen: list[int]
 
     def read(self, start: int, stop: int) -> FloatArray:
-        """Samples ``start`` to ``stop`` in mV, float32 [samples, leads], NaN where missing."""
+        """Samples ``start`` to ``stop`` of signals of one sample a frame, float32 [samples, leads]."""
         out = np.empty((len(self.chosen), stop - start), dtype=np.float32)
+        if stop > start:
+            self.fill(list(out), start, stop)
+        return out.T
+
+    @abstractmethod
+    def fill(self, rows: Sequence[FloatArray], start: int, stop: int) -> None:
+        """Put frames ``start`` to ``stop`` of each signal into its row, in mV, NaN where missing."""
+
+
+class PlainSource(_Source):
+    """Signals that are decoded here."""
+
+    def fill(self, rows: Sequence[FloatArray], start: int, stop: int) -> None:
+        """Put frames ``start`` to ``stop`` of each signal into its row, in mV, NaN where missing."""
         for file, members in _by_file(self.header).items():
+            signals = [self.header.signals[i] for i in members]
+            ends = list(accumulate(signal.samples_per_frame for signal in signals))
             targets = [
-                (out[row], members.index(i), self.header.signals[i])
-                for row, i in enumerate(self.chosen)
+                (row, ends[members.index(i)], self.header.signals[i])
+                for row, i in zip(rows, self.chosen, strict=True)
                 if i in members
             ]
-            if targets and stop > start:
-                self._read_file(self.header.path.parent / file, len(members), targets, start, stop)
-        return out.T
+            if targets:
+                self._read_file(self.header.path.parent / file, ends[-1], targets, start, stop)
 
     def _read_file(
         self,
         path: Path,
         width: int,
-        targets: list[tuple[NDArray[np.float32], int, SignalLine]],
+        targets: list[tuple[FloatArray, int, SignalLine]],
         start: int,
         stop: int,
     ) -> None:
-        unpack, unit = _UNPACK[targets[0][2].format]
+        """Read frames of a file, ``width`` samples wide, into rows; targets have their end in a frame."""
+        unpack, unit = UNPACK[targets[0][2].format]
         offset = targets[0][2].offset
         per_block = max(1, _BLOCK // width)
         try:
@@ -119,89 +117,51 @@ class PlainSource:
                             f"{path}: ended at sample {first + len(digital) // width} while it was read; "
                             "it was changed or cut off, replace it with a whole copy"
                         )
-                    has_missing = digital.min() == _MISSING
-                    for row, column, signal in targets:
-                        values = digital[column::width]
-                        piece = row[first - start : first - start + count]
+                    missing = np.iinfo(digital.dtype).min
+                    has_missing = digital.min() == missing
+                    exact = np.result_type(digital, np.float32).type
+                    for row, end, signal in targets:
+                        n = signal.samples_per_frame
+                        values = digital.reshape(count, width)[:, end - n : end]
+                        piece = row.reshape(-1, n)[first - start : first - start + count]
                         scale = (millivolts(signal.units) or 1.0) / signal.gain / unit
-                        np.subtract(values, np.float32(signal.baseline * unit), out=piece)
+                        np.subtract(values, exact(signal.baseline * unit), out=piece)
                         np.multiply(piece, np.float32(scale), out=piece)
                         if has_missing:
-                            piece[values == _MISSING] = np.nan
+                            piece[values == missing] = np.nan
         except OSError as error:
             raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-@dataclass(frozen=True)
-class WfdbSource:
-    """Signals in any format that ``wfdb`` reads; several samples a frame are averaged, as it does."""
+class WfdbSource(_Source):
+    """Signals in any format that ``wfdb`` reads."""
 
-    header: Header
-    chosen: list[int]
-
-    def read(self, start: int, stop: int) -> FloatArray:
-        """Samples ``start`` to ``stop`` in mV, float32 [samples, leads], NaN where missing."""
-        out = np.empty((stop - start, len(self.chosen)), dtype=np.float32)
-        if stop == start:
-            return out
+    def fill(self, rows: Sequence[FloatArray], start: int, stop: int) -> None:
+        """Put frames ``start`` to ``stop`` of each signal into its row, in mV, NaN where missing."""
         import wfdb
 
         path = self.header.path
         try:
-            record = wfdb.rdrecord(str(path.with_suffix("")), start, stop, channels=self.chosen)
+            record = wfdb.rdrecord(
+                str(path.with_suffix("")), start, stop, channels=self.chosen, smooth_frames=False
+            )
         except Exception as error:
             raise RecordError(
                 f"{path}: wfdb cannot read samples {start} to {stop}: {_one_line(error)}; "
                 "replace it with a whole copy"
             ) from error
-        if record.p_signal is None or len(record.p_signal) != stop - start:
+        read = record.e_p_signal or []
+        if [len(values) for values in read] != [len(row) for row in rows]:
             raise RecordError(
                 f"{path}: samples {start} to {stop} are not there; replace it with a whole copy"
             )
-        out[:] = record.p_signal
-        out *= np.array([millivolts(units) or 1.0 for units in record.units], dtype=np.float32)
-        return out
-
-
-_MISSING = -32768
-"""The code of a missing sample, at the top of 16 bits."""
-
-
-def _unpack_16(file: BinaryIO, offset: int, first: int, count: int) -> NDArray[np.int16]:
-    file.seek(offset + 2 * first)
-    raw = file.read(2 * count)
-    return np.frombuffer(raw, dtype="<i2", count=len(raw) // 2)
-
-
-def _unpack_212(file: BinaryIO, offset: int, first: int, count: int) -> NDArray[np.int16]:
-    """Decode samples ``first`` on, times 16: twelve bits at the top of sixteen need no sign extension."""
-    pair, skip = divmod(first, 2)
-    n_pairs = (skip + count + 1) // 2
-    file.seek(offset + 3 * pair)
-    raw = file.read(3 * n_pairs)
-    # The last pair of a file of odd length is stored in two bytes.
-    whole, rest = divmod(len(raw), 3)
-    there = 2 * whole + (rest == 2)
-    n_pairs = whole + (rest == 2)
-    raw += b"\0" * (3 * n_pairs - len(raw))
-    samples = np.empty(2 * n_pairs, dtype=np.uint16)
-    if n_pairs:
-        even = np.ndarray((n_pairs,), "<u2", raw, 0, (3,))
-        odd = np.ndarray((n_pairs,), "<u2", raw, 1, (3,))
-        np.left_shift(even, 4, out=samples[0::2])
-        np.bitwise_or((odd >> 4) & 0x0FF0, (odd << 8) & 0xF000, out=samples[1::2])
-    return samples.view(np.int16)[skip : min(there, skip + count)]
-
-
-_UNPACK: dict[str, tuple[Callable[[BinaryIO, int, int, int], NDArray[np.int16]], int]] = {
-    "16": (_unpack_16, 1),
-    "212": (_unpack_212, 16),
-}
-"""Decoder of a format, and the size of one ADC unit in its output."""
+        for row, values, i in zip(rows, read, self.chosen, strict=True):
+            row[:] = values
+            row *= np.float32(millivolts(self.header.signals[i].units) or 1.0)
 
 
 def _is_plain(signal: SignalLine) -> bool:
-    return signal.format in _UNPACK and signal.samples_per_frame == 1 and signal.skew == 0
+    return signal.format in UNPACK and signal.skew == 0
 
 
 def _by_file(header: Header) -> dict[str, list[int]]:
@@ -218,10 +178,10 @@ def _check_files(header: Header) -> int:
     for name, members in _by_file(header).items():
         signals = [header.signals[i] for i in members]
         formats = {signal.format for signal in signals}
-        unknown = sorted(formats - _BITS.keys())
+        unknown = sorted(formats - BITS.keys())
         if unknown or len(formats) > 1:
             problem = f"unknown signal format {unknown[0]}" if unknown else f"{name} has several formats"
-            raise RecordError(f"{header.path}: {problem}; known formats: {', '.join(_BITS)}")
+            raise RecordError(f"{header.path}: {problem}; known formats: {', '.join(BITS)}")
         path = header.path.parent / name
         try:
             size = path.stat().st_size - signals[0].offset
@@ -229,10 +189,10 @@ def _check_files(header: Header) -> int:
             raise RecordError(
                 f"{path}: the signal file is missing; put it beside {header.path.name}"
             ) from error
-        if signals[0].format not in _BYTES:
+        if signals[0].format not in BYTES:
             continue
         width = sum(signal.samples_per_frame for signal in signals)
-        there = int(Fraction(max(size, 0)) / _BYTES[signals[0].format]) // width
+        there = int(Fraction(max(size, 0)) / BYTES[signals[0].format]) // width
         if header.n_frames is not None and there < header.n_frames:
             raise RecordError(
                 f"{header.path}: header says {header.n_frames} samples, {name} holds {there}; "
@@ -240,13 +200,17 @@ def _check_files(header: Header) -> int:
             )
         lengths.append(there)
     if header.n_frames is None and not lengths:
-        raise RecordError(f"{header.path}: the header gives no number of samples; add it to its first line")
+        raise _no_length(header)
     n_frames = header.n_frames if header.n_frames is not None else min(lengths)
     if n_frames == 0:
         raise RecordError(f"{header.path}: the record holds no samples; leave it out")
     if n_frames < 0:
         raise RecordError(f"{header.path}: header says {n_frames} samples; correct its first line")
     return n_frames
+
+
+def _no_length(header: Header) -> RecordError:
+    return RecordError(f"{header.path}: the header gives no number of samples; add it to its first line")
 
 
 def _check_gain(header: Header, i: int) -> None:
@@ -257,13 +221,13 @@ def _check_gain(header: Header, i: int) -> None:
     remedy = "correct the gain and unit in the header"
     if not np.isfinite(signal.gain) or signal.gain < 0:
         raise RecordError(f"{name}: gain {signal.gain:g} is not positive; {remedy}")
-    full_range = step * 2 ** _BITS.get(signal.format, 16)
+    full_range = step * 2 ** BITS.get(signal.format, 16)
     if step > _LARGEST_STEP or full_range < _SMALLEST_RANGE:
         raise RecordError(
             f"{name}: gain {signal.gain:g}/{signal.units} is absurd: one step would be {step:.3g} mV "
             f"and the whole range {full_range:.3g} mV; {remedy}"
         )
-    if abs(signal.baseline * step) > _LARGEST_OFFSET and _BITS.get(signal.format, 16) < 24:
+    if abs(signal.baseline * step) > _LARGEST_OFFSET and BITS.get(signal.format, 16) < 24:
         raise RecordError(
             f"{name}: baseline {signal.baseline} at gain {signal.gain:g}/{signal.units} puts the signal "
             f"{abs(signal.baseline * step):.3g} mV off zero; {remedy}"

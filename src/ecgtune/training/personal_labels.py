@@ -46,7 +46,7 @@ def read_labels(reference: str, record: Record) -> Annotations:
     if path.suffix.lower() in TABLES:
         return read_label_table(path, record)
     if path.suffix or len(path.parts) > 1:
-        return read_annotations(path, record.fs)
+        return read_annotations(path, record.fs, record.per_frame)
     if reference in record.annotations:
         return record.annotations[reference]
     there = ", ".join(record.annotations)
