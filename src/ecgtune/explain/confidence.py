@@ -123,7 +123,7 @@ def notes_of(said: Said, *, folds: bool) -> list[str]:
         found = ", ".join(f"{each:.3f}" for each in temperatures_of(said))
         notes.append(f"each fold's temperature is fitted to the beats of the other folds: {found}")
     elif said.after is None:
-        notes.append("the model has no temperature")
+        notes.append("the model has a temperature of 1, or none, so that nothing comes after it")
     else:
         notes.append("the temperature is that of the model's card, fitted on its validation side or by folds")
     return notes

@@ -109,6 +109,7 @@ def _differences(axis: Axes, faith: Faith) -> None:
         _point(axis, place, by_record(less, faith.examples), COLOURS[method], mark)
     axis.axvline(0, color="black", linewidth=0.8)
     _label_rows(axis, list(rows))
+    axis.locator_params(axis="x", nbins=4)
     axis.set(title="deletion area minus that of other orders", xlabel="left of 0: better")
     _fillings(axis, faith.fillings)
 
