@@ -1,6 +1,7 @@
 """Fixtures for real recordings, and the count of the tests that used them."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -145,6 +146,11 @@ def one_thread() -> Iterator[None]:
 def ecgtune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run the command line in this process."""
     return Command(monkeypatch, capsys)
+
+
+def pytest_configure() -> None:
+    """Listen to Ctrl-C, which a program that is started in the background ignores, and all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

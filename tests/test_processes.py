@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -126,9 +127,13 @@ def in_a_terminal(script: Path, *arguments: Path) -> Iterator[subprocess.Popen[s
         text=True,
         start_new_session=True,
     ) as program:
+        # Nobody waits for ever for a line that does not come.
+        too_long = threading.Timer(60, os.killpg, (program.pid, signal.SIGKILL))
+        too_long.start()
         try:
             yield program
         finally:
+            too_long.cancel()
             if program.poll() is None:
                 os.killpg(program.pid, signal.SIGKILL)
 

@@ -62,7 +62,7 @@ def test_contradicting_rate(stored: Stored) -> None:
         with pytest.raises(RecordError, match=r"fs 100 Hz asked for, the file says 360 Hz"):
             read_record(stored.path, fs=100)
         assert read_record(stored.path, fs=360).fs == 360
-        with pytest.raises(RecordError, match=r"the file tells its units itself \([um]V\); leave units out"):
+        with pytest.raises(RecordError, match=r"the file tells its units itself; leave units out"):
             read_record(stored.path, units="V")
     else:
         assert read_record(stored.path, **stored.options | {"fs": 100}).fs == 100
