@@ -349,10 +349,11 @@ def test_after_ctrl_c_recordings_that_were_waited_for_are_done(
     tmp_path: Path, out: Path, model: Model
 ) -> None:
     records = [store(tmp_path / "in", f"r{i}", i) for i in range(6)]
-    waited: list[Path] = []
+    waited, pressed = list[Path](), list[Outcome]()
 
     def interrupt(outcome: Outcome) -> None:
-        if not waited:
+        if not pressed:
+            pressed.append(outcome)
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):

@@ -222,4 +222,7 @@ def _do(place: int, task: Any) -> tuple[Any] | None:
     assert _job is not None
     # In this order, so that whoever stops the work misses no task that is being done.
     _job.begun[place] = 1
-    return None if _job.stopped.value else (_job.work(_job.shared, task),)
+    if _job.stopped.value:
+        _job.begun[place] = 0
+        return None
+    return (_job.work(_job.shared, task),)

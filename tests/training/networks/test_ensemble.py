@@ -72,7 +72,14 @@ def test_made_familiar_it_says_the_same_and_may_learn_of_n_and_s(ensemble, input
     assert familiar.is_familiar
     torch.testing.assert_close(familiar(*inputs), ensemble(*inputs))
     built = build_network(
-        "relation-ensemble", channels=4, width=WIDTH, rhythm=7, before=BEFORE, familiar=True, **ARGUMENTS
+        "relation-ensemble",
+        members=3,
+        channels=4,
+        width=WIDTH,
+        rhythm=7,
+        before=BEFORE,
+        familiar=True,
+        **ARGUMENTS,
     ).eval()
     built.load_state_dict(familiar.state_dict())
     torch.testing.assert_close(built(*inputs), ensemble(*inputs))
