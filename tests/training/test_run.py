@@ -212,15 +212,15 @@ def test_the_members_of_an_ensemble_are_trained_apart_and_one_of_them_chooses(tm
 
 
 def test_every_member_has_a_seed_of_its_own_whatever_the_seed_of_the_run(tmp_path, monkeypatch):
-    config, seeds = small_config(RELATED), list[int]()
+    config, seeds, whole = small_config(RELATED), list[int](), fit.fit
 
-    def fitted(member, *rest):
-        seeds.append(rest[-3])
+    def fitted(member, *sides_and_folder, **_):
+        seeds.append(sides_and_folder[-2])
         return fit.Fitted(fit.fresh_network(member), [{"epoch": 1}], 1)
 
-    monkeypatch.setattr(fit, "_fit", fitted)
+    monkeypatch.setattr(fit, "fit", fitted)
     for seed in range(3):
-        found = fit.fit(config, [], [], None, tmp_path, seed, print)
+        found = whole(config, [], [], None, tmp_path, seed, print)
         assert len(found.network.members) == len(found.history) == 2
     assert seeds == list(range(6))
 

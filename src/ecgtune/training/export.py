@@ -19,7 +19,7 @@ from ecgtune.errors import ModelError
 from ecgtune.files import make_folder
 from ecgtune.model import CARD, FORMAT, ONNX, WEIGHTS, Model, load_model, read_card, temperature_of
 from ecgtune.self_training import SelfTraining
-from ecgtune.training.networks import build_network
+from ecgtune.training.networks import BeatNetwork, build_network
 
 
 class _OneRecording(nn.Module):
@@ -151,7 +151,7 @@ def save_model(network: nn.Module, card: dict[str, Any], folder: Path) -> Model:
     return load_model(folder)
 
 
-def load_network(folder: Path) -> nn.Module:
+def load_network(folder: Path) -> BeatNetwork:
     """Build the network of a model folder and load its weights, for further training.
 
     Raises

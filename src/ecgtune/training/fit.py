@@ -101,29 +101,16 @@ def fit(
     epochs
         The configuration's where None.
     """
-    sides = (train_side, beside, validate_side)
-    if config.member is config:
-        return _fit(config, *sides, folder, seed, tell, epochs)
-    fitted = []
-    for i in range(config.members):
-        tell(f"member {i + 1} of {config.members}")
-        own_seed = config.members * seed + i
-        fitted.append(_fit(config.member, *sides, folder / f"member-{i}", own_seed, tell, epochs))
-    history = [row for one in fitted for row in one.history]
-    members: Any = [one.network for one in fitted]
-    return Fitted(RelationEnsemble(members), history, fitted[-1].best)
-
-
-def _fit(
-    config: Config,
-    train_side: Sequence[Recording],
-    beside: Sequence[Recording],
-    validate_side: Sequence[Recording] | None,
-    folder: Path,
-    seed: int,
-    tell: Progress,
-    epochs: int | None,
-) -> Fitted:
+    if config.member is not config:
+        fitted = []
+        for i in range(config.members):
+            tell(f"member {i + 1} of {config.members}")
+            own, own_seed = folder / f"member-{i}", config.members * seed + i
+            sides = (train_side, beside, validate_side)
+            fitted.append(fit(config.member, *sides, own, own_seed, tell, epochs=epochs))
+        history = [row for one in fitted for row in one.history]
+        members: Any = [one.network for one in fitted]
+        return Fitted(RelationEnsemble(members), history, fitted[-1].best)
     options = config.training
     planned = options.epochs if epochs is None else epochs
     make_folder(folder)

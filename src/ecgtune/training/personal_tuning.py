@@ -1,6 +1,5 @@
 """A few gradient steps from a trained network towards one patient, and not far."""
 
-import copy
 import math
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from ecgtune.evaluation.metrics import known_confusion
 from ecgtune.self_training import SelfTraining
-from ecgtune.training.networks import RelationEnsemble, RelationSequence
+from ecgtune.training.networks import BeatNetwork, RelationEnsemble
 from ecgtune.training.saying import said_of
 from ecgtune.training.sequences import IGNORED, Excerpts, Inputs, Recording, class_weights
 
@@ -52,7 +51,7 @@ class Tuning:
     frozen: tuple[str, ...] = ()
 
 
-def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) -> nn.Module:
+def tune(parent: BeatNetwork, recording: Recording, options: Tuning, seed: int) -> BeatNetwork:
     """Tune a copy of a network to the labelled beats of one recording.
 
     The network stays in evaluation mode: running statistics of normalisations are the parent's, and nothing
@@ -69,7 +68,7 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
     seed
         Of the excerpts.
     """
-    network = familiar(parent).eval()
+    network = parent.made_familiar().eval()
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(set(name.split(".")).isdisjoint(options.frozen))
     free = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -101,13 +100,6 @@ def tune(parent: nn.Module, recording: Recording, options: Tuning, seed: int) ->
     finally:
         torch.random.set_rng_state(generator)
     return network.requires_grad_(True)
-
-
-def familiar(network: nn.Module) -> nn.Module:
-    """Copy a network as it may be tuned to one patient, with what it must not learn of many."""
-    if isinstance(network, RelationSequence | RelationEnsemble):
-        return network.made_familiar()
-    return copy.deepcopy(network)
 
 
 def labelled_confusion(network: nn.Module, recording: Recording, how: SelfTraining) -> NDArray[np.int64]:

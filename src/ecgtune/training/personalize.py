@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from ecgtune._version import __version__
 from ecgtune.beats import annotated_beats
@@ -22,7 +21,7 @@ from ecgtune.labels import CLASSES
 from ecgtune.model import Model, load_model
 from ecgtune.record import Annotations, Record
 from ecgtune.training.export import load_network, save_model
-from ecgtune.training.networks import RelationEnsemble, RelationSequence
+from ecgtune.training.networks import BeatNetwork
 from ecgtune.training.personal_labels import unchanged
 from ecgtune.training.personal_part import CHECKED, DATABASE, LabelledPart, check_match, labelled_part
 from ecgtune.training.personal_tuning import Tuning, labelled_confusion, tune
@@ -141,7 +140,7 @@ def personalize(
         wrong = (int(learnt.checked[0].sum()), *_wrong(learnt.checked))
         names = ("beats", "wrong_before", "wrong_after")
         card["personal"]["checked"] = dict(zip(names, wrong, strict=True))
-    if isinstance(learnt.network, RelationSequence | RelationEnsemble) and learnt.network.is_familiar:
+    if learnt.network.is_familiar:
         card["architecture"] = card["architecture"] | {"familiar": True}
     new = save_model(learnt.network, card, out)
     rest = _rest(part, (parent, new))
@@ -152,14 +151,14 @@ def personalize(
 class Learnt:
     """A network after the labelled part; the rest as in `Personalized`."""
 
-    network: nn.Module
+    network: BeatNetwork
     tuned: bool
     why: str
     beats: dict[str, int]
     checked: Matrix | None
 
 
-def learn(network: nn.Module, parent: Model, part: LabelledPart, options: Tuning, seed: int) -> Learnt:
+def learn(network: BeatNetwork, parent: Model, part: LabelledPart, options: Tuning, seed: int) -> Learnt:
     """Tune a copy of the parent's network to a labelled part, or keep it where that is no better.
 
     Labels are compared as the models would give them: both networks train themselves as the parent does.

@@ -1,8 +1,9 @@
 """An encoder of single beats, then a temporal network over successive beats."""
 
+import copy
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +114,15 @@ class BeatSequence(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.leave = nn.Conv1d(hidden, classes, 1)
+
+    @property
+    def is_familiar(self) -> bool:
+        """Whether it is one that `made_familiar` gives, where that differs from others."""
+        return False
+
+    def made_familiar(self) -> Self:
+        """Copy the network as it may be tuned to one patient, with what it must not learn of many."""
+        return copy.deepcopy(self)
 
     def forward(self, beats: Tensor, rhythm: Tensor) -> Tensor:
         """Logits [batch, beats, classes] of sequences.

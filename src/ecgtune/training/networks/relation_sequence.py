@@ -1,9 +1,8 @@
 """The default network: a beat's relations to the typical beat, its shape, and the beats around it."""
 
-import copy
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -163,9 +162,9 @@ class RelationSequence(BeatSequence):
         """Whether the shape adds to N and S too."""
         return self.know is not None
 
-    def made_familiar(self) -> "RelationSequence":
+    def made_familiar(self) -> Self:
         """Copy the network with ``familiar``; it says what this one says until it is tuned."""
-        network = copy.deepcopy(self)
+        network = super().made_familiar()
         if network.know is None:
             network.know = nn.Parameter(torch.zeros(_SHAPED, self.size))
         return network
