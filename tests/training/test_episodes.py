@@ -16,6 +16,7 @@ from ecgtune.training.episode_rhythms import (
     acceleration,
     ectopy,
     fibrillation,
+    sick_sinus,
     slower,
     tachycardia,
     ventricular,
@@ -228,6 +229,19 @@ def test_ectopy_begins_and_ends_with_the_sinus_node(seed: int) -> None:
     assert episode.intervals.min() >= 0.3
     if early.any():
         assert np.median(episode.intervals[early]) < 0.95 * np.median(episode.intervals[~early])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_where_the_sinus_node_fails_it_beats_after_pauses_alone(seed: int) -> None:
+    episode = sick_sinus(0.8, np.random.default_rng(seed))
+    sinus, intervals = episode.of_sinus, episode.intervals
+    assert not sinus[0]
+    assert 0.4 <= np.median(intervals[~sinus]) <= 0.84
+    # Regular within a run; into the sinus node's beats leads a pause longer than any interval of a run.
+    assert intervals[~sinus].std() < 0.1 * intervals[~sinus].mean()
+    pause = sinus & ~np.roll(sinus, 1)
+    assert not pause.any() or intervals[pause].min() > max(1.1, 1.2 * intervals[~sinus].max())
+    assert intervals.max() <= 3.0
 
 
 def test_early_ventricular_beats_lie_among_normal_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Rhythms that episodes are made up in (`ecgtune.training.episodes`).
 
-Some of them teach what few training patients show: early beats and runs of the atria, runs of ventricular
-beats. The others are what must not be taken for such: fibrillation, sinus rhythm that speeds up little by
-little, and stretches slower than usual, after which the rate jumps back.
+Some of them teach what few training patients show: early beats and runs of the atria, also where they stand
+in for the sinus node, and runs of ventricular beats. The others are what must not be taken for such:
+fibrillation, sinus rhythm that speeds up little by little, and stretches slower than usual, after which the
+rate jumps back.
 """
 
 from collections.abc import Callable
@@ -146,6 +147,30 @@ def ventricular_ectopy(usual: float, draw: np.random.Generator) -> Episode:
     return episode._replace(symbol="V", lead_in=_WIDE_S, qrs=_WIDE_S, p_wave=None, ventricular=True)
 
 
+def sick_sinus(usual: float, draw: np.random.Generator) -> Episode:
+    """Atria or junction stand in for a sinus node that fails, in regular runs at a usual rate or faster.
+
+    After each run the heart pauses until the sinus node gives a beat, or a few slow ones.
+    """
+    n = _length(draw, 60, 300)
+    interval = np.clip(usual * draw.uniform(0.6, 1.0), 0.4, 1.1)
+    longest = int(np.exp(draw.uniform(np.log(8), np.log(100))))
+    sinus, pause = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    at = int(draw.integers(3, longest + 1))
+    while at < n:
+        few = int(draw.integers(1, 5)) if draw.random() < 0.5 else 1
+        pause[at] = True
+        sinus[at : at + few] = True
+        at += few + int(draw.integers(3, longest + 1))
+    intervals = interval * _jitter(draw, n, 0.025)
+    slow = np.clip(usual * draw.uniform(1.0, 1.6), 0.6, 1.8)
+    shortest = max(1.15, 1.4 * interval)
+    least = draw.uniform(shortest, max(shortest, 2.0))
+    intervals[sinus] = slow * _jitter(draw, int(sinus.sum()), 0.06)
+    intervals[pause] = draw.uniform(least, max(least, 3.0), int(pause.sum()))
+    return Episode("S", intervals, _WITHOUT_P_S, p_wave=_other_p_wave(draw), sinus=sinus)
+
+
 class Drawn(NamedTuple):
     """A kind of episode, and how many of it a recording gets: drawn from the fewest to the most."""
 
@@ -162,6 +187,7 @@ KINDS: dict[str, Drawn] = {
     "fibrillation": Drawn(fibrillation, 3, 5),
     "ectopy": Drawn(ectopy, 3, 5),
     "ventricular ectopy": Drawn(ventricular_ectopy, 3, 5),
+    "sick sinus": Drawn(sick_sinus, 1, 1),
 }
 """By the name that a configuration calls them."""
 
