@@ -9,7 +9,7 @@ import pytest
 from ecgtune.errors import ModelError
 from ecgtune.evaluation.results import Code, Figure, Result, Table, load_result, save_result
 from ecgtune.training import ablation
-from ecgtune.training.ablation import SEEDED, VARIANTS, WHOLE, assemble, changed, measure
+from ecgtune.training.ablation import SEEDED, VARIANTS, WHOLE, assemble, changed, differing, measure
 from ecgtune.training.config import Config, load_config
 
 
@@ -70,12 +70,19 @@ def test_what_variants_call_s_in_fibrillation_stands_beside_each_other() -> None
     assert result.tables[row].title == "Falsely called S: cinc2017"
 
 
-def test_each_variant_differs_from_the_default_and_makes_sense() -> None:
-    default = load_config("default")
+def test_each_variant_differs_from_a_shipped_configuration_and_makes_sense() -> None:
+    default, strict = map(load_config, ("default", "strict"))
     for name, overrides in VARIANTS.items():
-        assert (changed(default, overrides) == default) == (name in (WHOLE, SEEDED)), name
+        alike = [changed(config, overrides) == config for config in (default, strict)]
+        assert all(alike) == (name in (WHOLE, SEEDED)), name
     with pytest.raises(ModelError, match=r"\[training\] knows no epoch"):
         changed(default, {"training": {"epoch": 3}})
+
+
+def test_what_a_configuration_lacks_is_not_left_out() -> None:
+    asked = ("one network", "without sick sinus", "without short stretches")
+    assert list(differing(load_config("default"), asked)) == [WHOLE, asked[0], asked[2]]
+    assert list(differing(load_config("strict"), (SEEDED, *asked))) == [WHOLE, SEEDED, *asked[:2]]
 
 
 def test_a_variant_that_is_done_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

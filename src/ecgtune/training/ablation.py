@@ -1,4 +1,4 @@
-"""What each part of the default model brings, patients left out: ``python -m ecgtune.training.ablation``.
+"""What each part of a shipped model brings, patients left out: ``python -m ecgtune.training.ablation``.
 
 Every variant differs in one place from the configuration and is compared with it over the same patients. DS2
 is not read.
@@ -6,7 +6,7 @@ is not read.
 
 import argparse
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ VARIANTS: dict[str, Overrides] = {
     "without early ventricular beats": {
         "data": {"episodes": lambda copies: _without(copies, "ventricular ectopy")}
     },
+    "without sick sinus": {"data": {"episodes": lambda copies: _without(copies, "sick sinus")}},
     "without jumps": {"preprocessing": _NO_USUAL},
     "without episodes and jumps": {"data": {"episodes": []}, "preprocessing": _NO_USUAL},
     "without faults": {"data": {"faults": []}},
@@ -69,7 +70,7 @@ VARIANTS: dict[str, Overrides] = {
 }
 """What is changed, by section of the configuration: to a value, to what is made of the configuration's, or
 left out (None). `SEEDED` differs in its seed alone. What needs a part goes with it: without look-alikes no
-recordings of tachycardia teach."""
+recordings of tachycardia teach. A part that a configuration lacks cannot be left out; see `differing`."""
 
 _BESIDE = ("false-s", "rhythms", "without-ectopy", "short")
 """Tables of a result whose rows stand beside those of other variants."""
@@ -113,6 +114,15 @@ def measure(
             cross_validate(changed(config, overrides), out, folds=folds, seed=int(name == SEEDED), tell=tell)
         found[name] = load_result(out / FILE)
     return found
+
+
+def differing(config: Config, names: Collection[str]) -> dict[str, Overrides]:
+    """Choose variants by name, and the whole; those are left out that would be the whole once more."""
+    return {
+        name: overrides
+        for name, overrides in VARIANTS.items()
+        if name == WHOLE or (name in names and (name == SEEDED or changed(config, overrides) != config))
+    }
 
 
 def changed(config: Config, overrides: Overrides) -> Config:
@@ -202,13 +212,12 @@ def main() -> None:
     arguments = parser.parse_args()
     # Sums keep their order, so that the same command gives the same digits on a busy machine.
     torch.set_num_threads(1)
+    config = load_config(arguments.config)
     found = measure(
-        load_config(arguments.config),
+        config,
         arguments.runs,
         folds=arguments.folds,
-        variants={
-            name: VARIANTS[name] for name in VARIANTS if name in {WHOLE, *(arguments.only or VARIANTS)}
-        },
+        variants=differing(config, arguments.only or VARIANTS),
         tell=lambda line: print(line, flush=True),
     )
     command = f"python -m ecgtune.training.ablation --config {arguments.config} --folds {arguments.folds}"
