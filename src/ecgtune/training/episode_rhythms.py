@@ -164,10 +164,9 @@ def sick_sinus(usual: float, draw: np.random.Generator) -> Episode:
         at += few + int(draw.integers(3, longest + 1))
     intervals = interval * _jitter(draw, n, 0.025)
     slow = np.clip(usual * draw.uniform(1.0, 1.6), 0.6, 1.8)
-    shortest = max(1.15, 1.4 * interval)
-    least = draw.uniform(shortest, max(shortest, 2.0))
+    least = draw.uniform(max(1.15, 1.4 * interval), 2.0)
     intervals[sinus] = slow * _jitter(draw, int(sinus.sum()), 0.06)
-    intervals[pause] = draw.uniform(least, max(least, 3.0), int(pause.sum()))
+    intervals[pause] = draw.uniform(least, 3.0, int(pause.sum()))
     return Episode("S", intervals, _WITHOUT_P_S, p_wave=_other_p_wave(draw), sinus=sinus)
 
 
