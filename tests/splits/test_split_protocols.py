@@ -196,6 +196,14 @@ def test_one_patient_cannot_both_train_and_validate() -> None:
     assert len(make_split(beats, "inter-patient", validation=0).test)
 
 
+def test_patients_of_no_database_are_refused() -> None:
+    """201 and 202, read by their paths, are of patients 201 and 202 by the file; they are one man."""
+    beats = stack([make_record("", name, patient=name) for name in ("101", "201", "202", "203")])
+    for protocol in ("grouped-k-fold", "inter-patient"):
+        with pytest.raises(SplitError, match=r"^101: its beats tell no database, .*; give database='mitdb'"):
+            make_split(beats, protocol)
+
+
 def test_patients_under_false_names_are_refused() -> None:
     beats = stack([make_record("mitdb", "101"), make_record("mitdb", "202", patient="202")])
     with pytest.raises(SplitError, match=r"mitdb 202 is given to patient '202', but belongs to 'mitdb/201'"):

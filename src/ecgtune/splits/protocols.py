@@ -277,8 +277,14 @@ _COPIES = {"nstdb"}
 
 
 def _check_identities(beats: BeatIndex) -> None:
-    """Refuse beats whose patients are not the catalogue's: a leak would pass unseen."""
+    """Refuse beats of no database, or whose patients are not the catalogue's: a leak would pass unseen."""
     for database in np.unique(beats.database).tolist():
+        if not database:
+            raise SplitError(
+                f"{np.unique(beats.record[beats.database == ''])[0]}: its beats tell no database, so that"
+                " nobody knows whose other recordings there are; give database='mitdb', or a name of your own"
+                " (`beat_index`, `annotated_beats`)"
+            )
         if database not in CATALOGUE:
             continue
         here = beats.database == database
@@ -290,6 +296,7 @@ def _check_identities(beats: BeatIndex) -> None:
                 raise SplitError(
                     f"{database} {record} is given to patient {patient!r}, but belongs to {known!r}: "
                     "take patients from `find_database(...).patient(record)`"
+                    " (`dataclasses.replace(record, patient=...)`)"
                 )
 
 
